@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// Every check of untrusted bytes, with its two halves: check_ops.c for operators, frontend_check.c for the front end's
+// tables, both called from here. The list in models/SPEC.md, "What a reader must reject", is this file in words. Sums and products are 64-bit wherever a file could
+// make them large; nothing is read before it is known to lie inside the file.
+#include "check.h"
+
+#include "bytes.h"
+#include "crc.h"
+#include "decode.h"
+#include "detector.h"
+#include "frontend_stages.h"
+#include "input_map.h"
+
+#define HEADER_BYTES 32
+#define SECTION_BYTES 12
+#define MAX_SECTIONS 32
+#define MAX_BYTES (1u << 24) // of file, arena, state and any tensor
+#define MAX_RANK 6
+
+// ---- header and section table
+
+static int take_section(tw_model_t *m, uint16_t type, const uint8_t *at, uint32_t bytes, uint32_t *seen) {
+    if (type >= TW_SECTION_OPTIONAL) {
+        return TW_OK;
+    }
+    if (type < TW_SECTION_TENSORS || type > TW_SECTION_DETECTOR || (*seen & (1u << type))) {
+        return TW_ERR_SECTION;
+    }
+    *seen |= 1u << type;
+    switch (type) {
+        case TW_SECTION_TENSORS:
+            if (bytes % TW_TENSOR_BYTES || bytes / TW_TENSOR_BYTES > UINT16_MAX) {
+                return TW_ERR_SECTION;
+            }
+            m->tensors = at;
+            m->tensor_count = (uint16_t)(bytes / TW_TENSOR_BYTES);
+            break;
+        case TW_SECTION_OPS:
+            m->ops = at;
+            m->ops_bytes = bytes;
+            break;
+        case TW_SECTION_WEIGHTS:
+            m->weights = at;
+            m->weights_bytes = bytes;
+            break;
+        case TW_SECTION_IO:
+            m->io = at;
+            m->io_bytes = bytes;
+            return bytes >= TW_IO_HEAD_BYTES ? TW_OK : TW_ERR_TRUNCATED;
+        case TW_SECTION_FRONTEND:
+            m->frontend = at;
+            m->frontend_bytes = bytes;
+            break;
+        case TW_SECTION_INPUT_MAP:
+            m->input_map = at;
+            return bytes == TW_INPUT_MAP_BYTES ? TW_OK : TW_ERR_SECTION;
+        default:
+            m->detector = at;
+            m->detector_bytes = bytes;
+            break;
+    }
+    return TW_OK;
+}
+
+static int check_header(tw_model_t *m, size_t len) {
+    const uint8_t *h = m->file;
+    if (len < HEADER_BYTES) {
+        return len >= 4 && le32(h) != TW_MAGIC ? TW_ERR_MAGIC : TW_ERR_TRUNCATED;
+    }
+    if (le32(h) != TW_MAGIC) {
+        return TW_ERR_MAGIC;
+    }
+    if (h[4] != TW_SPEC_VERSION) {
+        return TW_ERR_VERSION;
+    }
+    const uint32_t sections = le16(h + 6);
+    m->file_bytes = le32(h + 8);
+    m->arena_bytes = le32(h + 12);
+    m->state_bytes = le32(h + 16);
+    const uint32_t table_bytes = sections * SECTION_BYTES;
+    if (len < HEADER_BYTES + table_bytes || len < m->file_bytes) {
+        return TW_ERR_TRUNCATED;
+    }
+    if (tw_crc_32(tw_crc_32(0, h, 28), h + HEADER_BYTES, table_bytes) != le32(h + 28)) {
+        return TW_ERR_CRC;
+    }
+    if (h[5] || le32(h + 24) || sections == 0 || sections > MAX_SECTIONS || m->file_bytes > MAX_BYTES ||
+        m->file_bytes < HEADER_BYTES + table_bytes) {
+        return TW_ERR_SECTION;
+    }
+    return m->arena_bytes > MAX_BYTES || m->state_bytes > m->arena_bytes || m->state_bytes % 4 ? TW_ERR_ARENA : TW_OK;
+}
+
+static int check_sections(tw_model_t *m) {
+    const uint32_t count = le16(m->file + 6);
+    const uint8_t *record = m->file + HEADER_BYTES;
+    uint64_t end = HEADER_BYTES + count * SECTION_BYTES;
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < count; ++i, record += SECTION_BYTES) {
+        const uint16_t type = le16(record);
+        const uint32_t offset = le32(record + 4);
+        const uint32_t bytes = le32(record + 8);
+        const uint32_t align = type == TW_SECTION_WEIGHTS ? 16 : 4;
+        if (le16(record + 2) || offset % align || offset < end || offset - end >= 16) {
+            return TW_ERR_SECTION;
+        }
+        if (!tw_check_inside(offset, bytes, m->file_bytes)) {
+            return TW_ERR_TRUNCATED;
+        }
+        const int err = take_section(m, type, m->file + offset, bytes, &seen);
+        if (err) {
+            return err;
+        }
+        end = (uint64_t)offset + bytes;
+    }
+    if (m->file_bytes - end >= 16) {
+        return TW_ERR_SECTION;
+    }
+    // A wake word has all of front end, input map and detector; any other network none of them.
+    const uint32_t audio = seen >> TW_SECTION_FRONTEND;
+    return m->tensors && m->ops && m->weights && m->io && (audio == 0 || audio == 7) ? TW_OK : TW_ERR_SECTION;
+}
+
+// ---- tensors
+
+static int check_tensors(const tw_model_t *m) {
+    const uint64_t room[3] = {m->arena_bytes - m->state_bytes, m->state_bytes, m->weights_bytes};
+    for (uint32_t i = 0; i < m->tensor_count; ++i) {
+        tw_tensor_t t;
+        tw_decode_tensor(m, i, &t);
+        const tw_shape_t *s = &t.shape;
+        const uint64_t count = (uint64_t)s->h * s->w * s->c;
+        const int low = t.type == TW_TYPE_INT8 ? INT8_MIN : 0;
+        if (count == 0 || count > MAX_BYTES || t.type > TW_TYPE_UINT8 || t.place > TW_PLACE_WEIGHTS || t.reserved ||
+            s->zero_point < low || s->zero_point > low + 255 || !tw_check_inside(t.offset, count, room[t.place])) {
+            return TW_ERR_TENSOR;
+        }
+    }
+    return TW_OK;
+}
+
+// ---- input and output
+
+static int check_io(tw_model_t *m) {
+    const uint8_t *io = m->io;
+    const uint32_t index[2] = {le16(io), le16(io + 2)};
+    const uint32_t rank[2] = {io[18], io[19]};
+    uint32_t count[2];
+    const uint8_t *dim = io + TW_IO_HEAD_BYTES;
+    if (rank[0] > MAX_RANK || rank[1] > MAX_RANK || m->io_bytes != ((TW_IO_HEAD_BYTES + 2 * (rank[0] + rank[1]) + 3) & ~3u)) {
+        return TW_ERR_TRUNCATED;
+    }
+    for (int i = 0; i < 2; ++i) {
+        tw_tensor_t t;
+        if (index[i] >= m->tensor_count) {
+            return TW_ERR_TENSOR;
+        }
+        tw_decode_tensor(m, index[i], &t);
+        count[i] = tw_shape_count(&t.shape);
+        uint64_t product = 1;
+        for (uint32_t d = 0; d < rank[i]; ++d, dim += 2) {
+            product = product > MAX_BYTES ? product : product * le16(dim);
+        }
+        if (product != count[i] || t.place == TW_PLACE_WEIGHTS) {
+            return TW_ERR_TENSOR;
+        }
+    }
+    m->input_bytes = count[0];
+    m->output_bytes = count[1];
+    m->warmup = le16(io + 4);
+    m->frames = le16(io + 6);
+    return TW_OK;
+}
+
+static int check_audio(const tw_model_t *m) {
+    if (!m->frontend) {
+        return m->frames == 0 ? TW_OK : TW_ERR_FRONTEND;
+    }
+    int err = tw_frontend_check(m->frontend, m->frontend_bytes);
+    // The listener counts time in whole milliseconds and fills the input frame by frame.
+    if (!err && (le16(m->frontend + SECTION_SAMPLE_RATE) % 1000 ||
+                    (uint32_t)m->frames * m->frontend[SECTION_CHANNELS] != m->input_bytes)) {
+        err = TW_ERR_FRONTEND;
+    }
+    if (!err) {
+        err = tw_input_map_check(m->input_map);
+    }
+    return err ? err : tw_detector_check(m->detector, m->detector_bytes, m->output_bytes);
+}
+
+int tw_check_file(tw_model_t *m, size_t len) {
+    int err = check_header(m, len);
+    err = err ? err : check_sections(m);
+    err = err ? err : check_tensors(m);
+    err = err ? err : tw_check_ops(m);
+    err = err ? err : check_io(m);
+    return err ? err : check_audio(m);
+}

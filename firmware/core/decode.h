@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// The records of a .twm as structs: the only code that knows their byte layout. Used by model.c to check and by run.c
+// to run. Callers have checked that the record is whole; the tensor indices in it are checked by model.c first.
+#ifndef TW_DECODE_H
+#define TW_DECODE_H
+
+#include "model.h"
+#include "ops.h"
+
+enum { // place of a tensor
+    TW_PLACE_ARENA = 0,
+    TW_PLACE_STATE = 1,
+    TW_PLACE_WEIGHTS = 2,
+};
+
+enum { // type of a tensor
+    TW_TYPE_INT8 = 0,
+    TW_TYPE_UINT8 = 1,
+};
+
+enum { // section types; from TW_SECTION_OPTIONAL on, a reader skips what it does not know
+    TW_SECTION_TENSORS = 1,
+    TW_SECTION_OPS = 2,
+    TW_SECTION_WEIGHTS = 3,
+    TW_SECTION_IO = 4,
+    TW_SECTION_FRONTEND = 5,
+    TW_SECTION_INPUT_MAP = 6,
+    TW_SECTION_DETECTOR = 7,
+    TW_SECTION_OPTIONAL = 0x8000,
+};
+
+enum { // operator codes
+    TW_OP_CONV_2D = 1,
+    TW_OP_DEPTHWISE_CONV_2D = 2,
+    TW_OP_FULLY_CONNECTED = 3,
+    TW_OP_AVERAGE_POOL_2D = 4,
+    TW_OP_MAX_POOL_2D = 5,
+    TW_OP_MEAN = 6,
+    TW_OP_LOGISTIC = 7,
+    TW_OP_SOFTMAX = 8,
+    TW_OP_STATE_PUSH = 9,
+};
+
+#define TW_TENSOR_BYTES 16
+#define TW_OP_HEAD_BYTES 8
+#define TW_IO_HEAD_BYTES 20
+
+typedef struct {
+    uint32_t offset;
+    tw_shape_t shape;
+    uint8_t type, place;
+    int8_t fill;
+    uint8_t reserved;
+} tw_tensor_t;
+
+typedef struct {
+    uint8_t code, flags;
+    uint16_t bytes; // of the whole record
+    uint16_t in, out;
+} tw_op_t;
+
+static inline uint32_t tw_shape_count(const tw_shape_t *s) {
+    return (uint32_t)s->h * s->w * s->c;
+}
+
+void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t);
+void tw_decode_op(const uint8_t *record, tw_op_t *op);
+
+// Record length of an operator code; 0: unknown.
+uint32_t tw_decode_op_bytes(uint8_t code);
+
+// Where a tensor's bytes are. Weights are never written: model.c refuses them as an output.
+uint8_t *tw_decode_address(const tw_model_t *m, const tw_tensor_t *t);
+
+// The last three pointers of a kernel's parameters point into WEIGHTS at offsets that model.c checks afterwards.
+typedef struct {
+    uint32_t weights, bias, requant;
+} tw_offsets_t;
+
+void tw_decode_conv(const tw_model_t *m, const uint8_t *record, tw_conv_t *p, tw_offsets_t *at);
+void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *record, tw_fully_connected_t *p, tw_offsets_t *at);
+void tw_decode_pool(const tw_model_t *m, const uint8_t *record, tw_pool_t *p);
+void tw_decode_mean(const tw_model_t *m, const uint8_t *record, tw_mean_t *p);
+void tw_decode_logistic(const tw_model_t *m, const uint8_t *record, tw_logistic_t *p);
+void tw_decode_softmax(const tw_model_t *m, const uint8_t *record, tw_softmax_t *p);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// AVERAGE_POOL_2D and MAX_POOL_2D, reference. Scales of input and output are equal, so nothing is requantised.
+#include "fixed.h"
+#include "ops.h"
+
+// The part of a kernel that lies inside the input, in input rows and columns: [top, bottom) x [left, right).
+typedef struct {
+    int32_t top, bottom, left, right;
+} region_t;
+
+static region_t region(const tw_pool_t *p, int32_t oy, int32_t ox) {
+    const int32_t top = oy * p->stride_h - p->pad_top;
+    const int32_t left = ox * p->stride_w - p->pad_left;
+    const region_t r = {
+        .top = top < 0 ? 0 : top,
+        .bottom = top + p->kernel_h > p->in.h ? p->in.h : top + p->kernel_h,
+        .left = left < 0 ? 0 : left,
+        .right = left + p->kernel_w > p->in.w ? p->in.w : left + p->kernel_w,
+    };
+    return r;
+}
+
+static int32_t average(const tw_pool_t *p, const int8_t *x, region_t r) {
+    int32_t sum = 0;
+    int32_t count = 0;
+    for (int32_t iy = r.top; iy < r.bottom; ++iy) {
+        for (int32_t ix = r.left; ix < r.right; ++ix, ++count) {
+            sum += x[((size_t)iy * p->in.w + (size_t)ix) * p->in.c];
+        }
+    }
+    if (count == 0) {
+        return 0; // only a hostile file has a window with no tap inside
+    }
+    return sum >= 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
+}
+
+static int32_t maximum(const tw_pool_t *p, const int8_t *x, region_t r) {
+    int32_t most = INT8_MIN;
+    for (int32_t iy = r.top; iy < r.bottom; ++iy) {
+        for (int32_t ix = r.left; ix < r.right; ++ix) {
+            const int32_t value = x[((size_t)iy * p->in.w + (size_t)ix) * p->in.c];
+            most = value > most ? value : most;
+        }
+    }
+    return most;
+}
+
+static void pool(const tw_pool_t *p, const int8_t *x, int8_t *y,
+    int32_t (*reduce)(const tw_pool_t *p, const int8_t *x, region_t r)) {
+    for (int32_t oy = 0; oy < p->out.h; ++oy) {
+        for (int32_t ox = 0; ox < p->out.w; ++ox) {
+            const region_t r = region(p, oy, ox);
+            for (uint32_t c = 0; c < p->out.c; ++c) {
+                *y++ = (int8_t)tw_fixed_clamp(reduce(p, x + c, r), p->act_min, p->act_max);
+            }
+        }
+    }
+}
+
+void tw_pool_average_s8(const tw_pool_t *p, const int8_t *x, int8_t *y) {
+    pool(p, x, y, average);
+}
+
+void tw_pool_max_s8(const tw_pool_t *p, const int8_t *x, int8_t *y) {
+    pool(p, x, y, maximum);
+}

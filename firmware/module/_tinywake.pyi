@@ -1,0 +1,72 @@
+"""The native module: the C core of tinywake for MicroPython and CircuitPython.
+
+It only converts: every method checks its arguments, calls the core and raises ValueError with the core's error name
+("TW_ERR_TRUNCATED"). Nothing here allocates after construction; every integer returned is a small int.
+"""
+
+from typing import final
+
+from _typeshed import ReadableBuffer, WriteableBuffer
+
+VERSION: int  # version of models/SPEC.md that this build reads
+
+@final
+class Model:
+    """A compiled network (.twm), read in place. Keeps `file` alive; allocates its arena once, here."""
+
+    arena_bytes: int  # what was allocated: activations, scratch and streaming state
+    state_bytes: int  # the part of it that is streaming state
+    ops: int  # number of operators
+    labels: tuple[str, ...]  # one a score, background classes included
+    wake: tuple[bool, ...]  # which of the labels are wake labels
+    input: tuple[int, ...]  # shape, type, scale and zero point: see models/SPEC.md, IO
+    output: tuple[int, ...]
+    warmup: int  # invokes after reset until the output counts
+
+    def __init__(self, file: ReadableBuffer) -> None: ...
+    def verify(self) -> None:
+        """Raise ValueError where the payload's checksum differs. Reads the whole file once."""
+
+    def reset(self) -> None:
+        """Fill the streaming state with its fill values."""
+
+    def load(self, x: ReadableBuffer) -> None:
+        """Copy one input: exactly as many bytes as the input tensor has."""
+
+    def run(self, first: int, last: int) -> None:
+        """Run operators first..last-1 on what load() copied."""
+
+    def store(self, y: WriteableBuffer) -> None:
+        """Copy the output: exactly as many bytes as the output tensor has."""
+
+@final
+class Listener:
+    """Audio in, decisions out: front end, input map, network and detector of one model file."""
+
+    due: bool  # the network has all its new frames: call run (or model.run in pieces), then settle
+    t_ms: int  # audio time of the last step's end since reset, milliseconds
+    level: int  # peak of the last step's samples, 0..32768
+    clipped: int  # samples at full scale in the last step
+    ready: bool  # the network has seen its whole receptive field since reset
+    step_samples: int  # new samples a step
+    threshold: int  # of the first wake label, 0..255; may be set
+    ram_bytes: int  # front end, detector and this object
+
+    def __init__(self, model: Model) -> None: ...
+    def reset(self) -> None:
+        """As new: front end, network state, detector and time."""
+
+    def feed(self, pcm: ReadableBuffer, start: int, end: int) -> int:
+        """Take int16 samples pcm[start:end] up to the next step; return the index of the first sample not taken."""
+
+    def settle(self) -> int:
+        """After the network has run: update the detector. Return the label index of a hit, or -1."""
+
+    def score(self, label: int) -> int:
+        """Raw probability of the last step, 0..255 (times 1/256)."""
+
+    def mean(self, label: int) -> int:
+        """What the detector compares with the threshold, 0..255."""
+
+def crc16(data: ReadableBuffer, start: int, end: int) -> int:
+    """CRC-16/CCITT-FALSE of data[start:end]: the check of firmware/SERIAL.md."""

@@ -1,0 +1,3 @@
+"""From an int8 .tflite to a .twm: read, fuse, stream, plan, pack. Needs no TensorFlow."""
+
+__all__: list[str] = []

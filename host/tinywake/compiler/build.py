@@ -1,0 +1,68 @@
+"""The compiler's one entry: .tflite in, .twm and what was decided out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import __version__
+from ..errors import CompileError
+from .fuse import fuse
+from .graph import Graph
+from .listening import Listening
+from .pack import pack
+from .plan import Plan, plan
+from .read import read_tflite
+from .stream import stream
+
+__all__ = ["Compiled", "compile_tflite"]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The file's bytes, the graph they hold, and its memory plan."""
+
+    blob: bytes
+    graph: Graph
+    plan: Plan
+
+
+def compile_tflite(
+    path: Path,
+    *,
+    frames: int | None = None,
+    listening: Listening | None = None,
+    provenance: Mapping[str, str] | None = None,
+) -> Compiled:
+    """Compile an int8 .tflite.
+
+    frames: rewrite it to take this many new frames an invoke (the streaming pass); None: as it is.
+    listening: front end, input map and detector, for a network whose input is features.
+    Raises ModelError or CompileError with one line.
+    """
+    graph = fuse(read_tflite(path))
+    try:
+        if frames is not None:
+            graph = fuse(stream(graph, frames))
+        if listening is not None:
+            _check_listening(graph, listening)
+        memory = plan(graph)
+        origin = {"tinywake": __version__, "source": path.name, **(provenance or {})}
+        return Compiled(pack(graph, memory, listening, origin), graph, memory)
+    except CompileError as e:
+        raise CompileError(f"{path}: {e}") from e
+
+
+def _check_listening(graph: Graph, listening: Listening) -> None:
+    x, y = graph.tensors[graph.input], graph.tensors[graph.output]
+    listening.input_map.check(x.scale, x.zero_point)
+    labels = len(listening.detector.labels)
+    if y.count != labels:
+        raise CompileError(f"the output {y.name!r} has {y.count} values but the detector has {labels} labels")
+    lowest = {"int8": -128, "uint8": 0}[y.dtype]
+    if (y.scale, y.zero_point) != (1 / 256, lowest):
+        raise CompileError(
+            f"the output {y.name!r} must be probabilities (scale 1/256, lowest value 0); end the network with "
+            "a sigmoid or a softmax"
+        )

@@ -1,0 +1,71 @@
+"""Names and record layouts of models/SPEC.md, shared by pack and unpack; firmware/core/decode.h has the same names."""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+
+__all__ = [
+    "HEADER",
+    "IO_HEAD",
+    "MAGIC",
+    "OP_HEAD",
+    "SECTION",
+    "TENSOR",
+    "VERSION",
+    "OpCode",
+    "Place",
+    "Section",
+    "TensorType",
+]
+
+MAGIC = b"TWM\x1a"
+VERSION = 1
+
+HEADER = struct.Struct("<4sBBHIIIIII")  # magic version flags sections file arena state payload-crc 0 header-crc
+SECTION = struct.Struct("<HHII")  # type 0 offset bytes
+TENSOR = struct.Struct("<IHHHBBhbB")  # offset h w c type place zero-point fill 0
+OP_HEAD = struct.Struct("<BBHHH")  # code 0 bytes in out
+IO_HEAD = struct.Struct("<HHHHiibbBB")  # input output warm-up frames mantissas exponents ranks
+
+
+class Section(IntEnum):
+    """Types of sections; from 0x8000 on they are optional."""
+
+    TENSORS = 1
+    OPS = 2
+    WEIGHTS = 3
+    IO = 4
+    FRONTEND = 5
+    INPUT_MAP = 6
+    DETECTOR = 7
+    PROVENANCE = 0x8001
+
+
+class OpCode(IntEnum):
+    """Codes of operators."""
+
+    CONV_2D = 1
+    DEPTHWISE_CONV_2D = 2
+    FULLY_CONNECTED = 3
+    AVERAGE_POOL_2D = 4
+    MAX_POOL_2D = 5
+    MEAN = 6
+    LOGISTIC = 7
+    SOFTMAX = 8
+    STATE_PUSH = 9
+
+
+class Place(IntEnum):
+    """Where a tensor lies."""
+
+    ARENA = 0
+    STATE = 1
+    WEIGHTS = 2
+
+
+class TensorType(IntEnum):
+    """Element types."""
+
+    INT8 = 0
+    UINT8 = 1

@@ -1,0 +1,95 @@
+"""From float scales to the integers that TensorFlow Lite Micro's Prepare functions compute, exactly.
+
+Sources: QuantizeMultiplier, PreprocessSoftmaxScaling and CalculateInputRadius of TFLite's quantization_util.cc, and
+the Prepare functions of TFLM's convolution, fully connected, reduce and logistic kernels. Scales are float32; every
+product that the reference forms in float32 is formed in float32 here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .graph import Requant
+
+__all__ = [
+    "activation_range",
+    "conv_requant",
+    "fully_connected_requant",
+    "logistic_scaling",
+    "mean_scaling",
+    "quantise_multiplier",
+    "softmax_scaling",
+]
+
+
+def _round_half_away(x: float) -> int:
+    return math.floor(abs(x) + 0.5) * (1 if x >= 0 else -1)
+
+
+def quantise_multiplier(real: float) -> tuple[int, int]:
+    """Return (multiplier 0..2^31-1, shift -31..31) with real = multiplier * 2^(shift - 31), as nearly as possible."""
+    if real == 0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    multiplier = _round_half_away(fraction * (1 << 31))
+    if multiplier == 1 << 31:
+        multiplier //= 2
+        shift += 1
+    return (multiplier, shift) if shift >= -31 else (0, 0)
+
+
+def _requant(reals: Sequence[float]) -> Requant:
+    pairs = [quantise_multiplier(real) for real in reals]
+    return Requant(np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8))
+
+
+def conv_requant(input_scale: float, filter_scales: Sequence[float], output_scale: float) -> Requant:
+    """Per channel: input scale * filter scale / output scale, in double from float32 scales."""
+    return _requant([float(input_scale) * float(s) / float(output_scale) for s in filter_scales])
+
+
+def fully_connected_requant(input_scale: float, filter_scale: float, output_scale: float) -> Requant:
+    """One for all units: the product of the scales is rounded to float32 before it is divided."""
+    product = float(np.float32(input_scale) * np.float32(filter_scale))
+    return _requant([product / float(output_scale)])
+
+
+def activation_range(activation: str, scale: float, zero_point: int) -> tuple[int, int]:
+    """Clamp of an int8 output: activation is NONE, RELU, RELU6 or RELU_N1_TO_1."""
+    bounds = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+    low, high = (None if b is None else _level(b, scale, zero_point) for b in bounds[activation])
+    return max(-128, low if low is not None else -128), min(127, high if high is not None else 127)
+
+
+def _level(real: float, scale: float, zero_point: int) -> int:
+    return zero_point + _round_half_away(float(np.float32(real) / np.float32(scale)))
+
+
+def mean_scaling(input_scale: float, output_scale: float, count: int, same: bool) -> tuple[int, int]:
+    """Return (multiplier, shift) with the 1 / count in it; (0, 0) where input and output are quantised the same."""
+    if same:
+        return 0, 0
+    multiplier, shift = quantise_multiplier(float(input_scale) / float(output_scale))
+    bits = min(count.bit_length() - 1, 32, 31 + shift)
+    return (multiplier << bits) // count, shift - bits
+
+
+def _input_radius(integer_bits: int, left_shift: int) -> int:
+    return math.floor(((1 << integer_bits) - 1) * (1 << (31 - integer_bits)) / (1 << left_shift))
+
+
+def logistic_scaling(input_scale: float) -> tuple[int, int, int]:
+    """Return (multiplier, shift, radius) of LOGISTIC: the input scale as Q4.27."""
+    fraction, shift = math.frexp(float(input_scale) * (1 << 27))
+    multiplier = min(_round_half_away(fraction * (1 << 31)), (1 << 31) - 1)
+    return multiplier, shift, _input_radius(4, max(shift, 0))
+
+
+def softmax_scaling(input_scale: float, beta: float) -> tuple[int, int, int]:
+    """Return (multiplier, shift, diff_min) of SOFTMAX: beta times the input scale as Q5.26."""
+    real = min(float(beta) * float(input_scale) * (1 << 26), (1 << 31) - 1.0)
+    multiplier, shift = quantise_multiplier(real)
+    return multiplier, shift, -_input_radius(5, shift)

@@ -1,0 +1,126 @@
+"""Read a .twm back: for `inspect`, reports and tests. The core has checked the file before this looks at it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import Model
+from . import layout
+from .layout import OpCode, Place, Section
+from .listening import Detector, Label
+
+__all__ = ["TwmFile", "TwmOp", "TwmTensor", "unpack"]
+
+
+@dataclass(frozen=True)
+class TwmTensor:
+    """A record of TENSORS."""
+
+    offset: int
+    hwc: tuple[int, int, int]
+    dtype: str
+    place: str
+    zero_point: int
+    fill: int
+
+    @property
+    def count(self) -> int:
+        """Number of elements, and of bytes."""
+        h, w, c = self.hwc
+        return h * w * c
+
+
+@dataclass(frozen=True)
+class TwmOp:
+    """A record of OPS: operator name, tensor numbers, and the bytes behind its head."""
+
+    kind: str
+    input: int
+    output: int
+    fields: bytes
+
+
+@dataclass(frozen=True)
+class TwmFile:
+    """What a .twm says. Sizes in bytes; scales as in the .tflite."""
+
+    file_bytes: int
+    arena_bytes: int
+    state_bytes: int
+    sections: dict[str, int]
+    tensors: tuple[TwmTensor, ...]
+    ops: tuple[TwmOp, ...]
+    input: int
+    output: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    input_scale: float
+    output_scale: float
+    warmup: int
+    frames: int
+    detector: Detector | None
+    provenance: dict[str, str]
+
+
+def unpack(path: Path) -> TwmFile:
+    """Read a file. Raises FormatError for what a reader must reject."""
+    Model.load(path)
+    data = path.read_bytes()
+    _, _, _, count, file_bytes, arena, state, *_ = layout.HEADER.unpack_from(data)
+    found: dict[int, bytes] = {}
+    for i in range(count):
+        kind, _, offset, length = layout.SECTION.unpack_from(data, layout.HEADER.size + i * layout.SECTION.size)
+        found[kind] = data[offset : offset + length]
+    names = {s.value: s.name for s in Section}
+    io = layout.IO_HEAD.unpack_from(found[Section.IO])
+    ranks = io[8], io[9]
+    dims = struct.unpack_from(f"<{sum(ranks)}H", found[Section.IO], layout.IO_HEAD.size)
+    return TwmFile(
+        file_bytes=file_bytes,
+        arena_bytes=arena,
+        state_bytes=state,
+        sections={names.get(k, f"0x{k:04x}"): len(body) for k, body in found.items()},
+        tensors=tuple(_tensor(t) for t in layout.TENSOR.iter_unpack(found[Section.TENSORS])),
+        ops=tuple(_ops(found[Section.OPS])),
+        input=io[0],
+        output=io[1],
+        input_shape=dims[: ranks[0]],
+        output_shape=dims[ranks[0] :],
+        input_scale=io[4] * 2.0 ** io[6],
+        output_scale=io[5] * 2.0 ** io[7],
+        warmup=io[2],
+        frames=io[3],
+        detector=_detector(found[Section.DETECTOR]) if Section.DETECTOR in found else None,
+        provenance=_provenance(found.get(Section.PROVENANCE, b"")),
+    )
+
+
+def _tensor(record: tuple[int, ...]) -> TwmTensor:
+    offset, h, w, c, kind, place, zero, fill, _ = record
+    return TwmTensor(offset, (h, w, c), layout.TensorType(kind).name.lower(), Place(place).name.lower(), zero, fill)
+
+
+def _ops(section: bytes) -> list[TwmOp]:
+    ops, at = [], 0
+    while at < len(section):
+        code, _, length, x, y = layout.OP_HEAD.unpack_from(section, at)
+        ops.append(TwmOp(OpCode(code).name, x, y, section[at + layout.OP_HEAD.size : at + length]))
+        at += length
+    return ops
+
+
+def _detector(section: bytes) -> Detector:
+    count, window, refractory, ignore, _, _ = struct.unpack_from("<BBHHBB", section)
+    labels, at = [], 8
+    for _ in range(count):
+        wake, threshold, length = section[at : at + 3]
+        labels.append(Label(section[at + 3 : at + 3 + length].decode(errors="replace"), threshold, bool(wake)))
+        at += 3 + length
+    return Detector(tuple(labels), window, refractory, ignore)
+
+
+def _provenance(section: bytes) -> dict[str, str]:
+    lines = section.decode(errors="replace").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)

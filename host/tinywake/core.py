@@ -1,0 +1,272 @@
+"""The C core of the boards, in process: what is measured and trained here is what runs there.
+
+A ctypes view of firmware/core. Errors of the core become FormatError with the core's own error name. Objects are not
+thread-safe; every one owns its memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+from ctypes import POINTER, c_char, c_int, c_int8, c_int16, c_int64, c_size_t, c_uint8, c_uint16, c_uint32, c_void_p
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import FormatError, ModelError, ToolError
+from .frontend import FrontendParams, frontend_section
+
+__all__ = ["Detector", "Frontend", "Heard", "Listener", "Model"]
+
+_ERRORS = {
+    -1: ("TRUNCATED", "the file ends too early; copy or compile it again"),
+    -2: ("MAGIC", "not a .twm model file"),
+    -3: ("VERSION", "written for another version of the format; compile it again with this tinywake"),
+    -4: ("CRC", "bytes differ from their checksum; copy or compile it again"),
+    -5: ("ALIGN", "the buffer is not 4-byte aligned"),
+    -6: ("SECTION", "a section is missing, doubled or unknown; compile it again"),
+    -7: ("TENSOR", "a tensor lies outside its memory; compile it again"),
+    -8: ("OP", "an operator is unknown or inconsistent; compile it again with this tinywake"),
+    -9: ("FRONTEND", "the audio front end cannot be reproduced, or the model has none"),
+    -10: ("DETECTOR", "labels or detector values are impossible; compile it again"),
+    -11: ("ARENA", "the working memory is too small or misaligned"),
+    -12: ("RANGE", "an argument is outside its range"),
+}
+
+_u8p, _u16p, _i16p = POINTER(c_uint8), POINTER(c_uint16), POINTER(c_int16)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """The compiled core: TINYWAKE_CORE names another build (the tests' one with sanitizers)."""
+    path = os.environ.get("TINYWAKE_CORE")
+    if path is None:
+        spec = importlib.util.find_spec("tinywake._core")
+        if spec is None or spec.origin is None:
+            raise ToolError("the compiled C core is missing; install tinywake with pip, or run `make setup` in a checkout")
+        path = spec.origin
+    lib = ctypes.CDLL(path)
+    for name, result, *arguments in (
+        ("tw_model_open", c_int, c_void_p, c_void_p, c_size_t),
+        ("tw_model_verify", c_int, c_void_p),
+        ("tw_model_attach", c_int, c_void_p, c_void_p, c_size_t),
+        ("tw_model_reset", None, c_void_p),
+        ("tw_model_run", c_int, c_void_p, c_uint32, c_uint32),
+        ("tw_listener_open", c_int, c_void_p, c_void_p),
+        ("tw_listener_attach", None, c_void_p, c_void_p),
+        ("tw_listener_reset", None, c_void_p),
+        ("tw_frontend_check", c_int, c_void_p, c_size_t),
+        ("tw_frontend_open", None, c_void_p, c_void_p),
+        ("tw_frontend_reset", None, c_void_p),
+        ("tw_detector_check", c_int, c_void_p, c_size_t, c_uint32),
+        ("tw_detector_open", None, c_void_p, c_void_p),
+        ("tw_detector_attach", None, c_void_p, c_void_p),
+        ("tw_detector_reset", None, c_void_p),
+        ("tw_detector_push", c_int, c_void_p, _u8p, c_uint32),
+        ("tw_detector_name", c_void_p, c_void_p, c_uint32, POINTER(c_size_t)),
+        ("tw_abi_model_size", c_size_t),
+        ("tw_abi_listener_size", c_size_t),
+        ("tw_abi_frontend_size", c_size_t),
+        ("tw_abi_detector_size", c_size_t),
+        ("tw_abi_model", c_int64, c_void_p, c_int),
+        ("tw_abi_listener", c_int64, c_void_p, c_int),
+        ("tw_abi_frontend", c_int64, c_void_p, c_int),
+        ("tw_abi_detector", c_int64, c_void_p, c_int),
+        ("tw_abi_model_input", c_void_p, c_void_p),
+        ("tw_abi_model_output", c_void_p, c_void_p),
+        ("tw_abi_listener_detector", c_void_p, c_void_p),
+        ("tw_abi_listen", c_size_t, c_void_p, _i16p, c_size_t, _u8p, POINTER(c_uint32), POINTER(c_int8), _u8p, c_size_t),
+        ("tw_abi_features", c_size_t, c_void_p, _i16p, c_size_t, _u16p, c_size_t),
+    ):
+        function = getattr(lib, name)
+        function.restype, function.argtypes = result, arguments
+    return lib
+
+
+def _check(code: int, name: str) -> None:
+    if code < 0:
+        error, advice = _ERRORS.get(code, (str(code), "unknown error"))
+        raise FormatError(f"{name}: TW_ERR_{error}: {advice}")
+
+
+def _aligned(data: bytes) -> NDArray[np.uint8]:
+    """A copy of bytes at an address that is a multiple of 16 (numpy promises no more than the type's)."""
+    room = np.zeros(len(data) + 16, np.uint8)
+    start = -room.ctypes.data % 16
+    view = room[start : start + len(data)]
+    view[:] = np.frombuffer(data, np.uint8)
+    return view
+
+
+def _pcm(samples: NDArray[Any]) -> NDArray[np.int16]:
+    if samples.dtype != np.int16 or samples.ndim != 1:
+        raise ModelError(f"samples must be int16 [n], not {samples.dtype} {list(samples.shape)}")
+    return np.ascontiguousarray(samples)
+
+
+class Frontend:
+    """Audio to features: int16 samples in, uint16 [frames, channels] out, in chunks of any length."""
+
+    def __init__(self, params: FrontendParams | None = None) -> None:
+        self._lib = _library()
+        self.params = FrontendParams() if params is None else params
+        self._section = _aligned(frontend_section(self.params))
+        _check(self._lib.tw_frontend_check(self._section.ctypes.data, len(self._section)), "front end")
+        self._state = (c_char * self._lib.tw_abi_frontend_size())()
+        self._lib.tw_frontend_open(self._state, self._section.ctypes.data)
+        self.window = self._lib.tw_abi_frontend(self._state, 1)
+        self.hop = self._lib.tw_abi_frontend(self._state, 2)
+
+    def reset(self) -> None:
+        """As new."""
+        self._lib.tw_frontend_reset(self._state)
+
+    def push(self, samples: NDArray[np.int16]) -> NDArray[np.uint16]:
+        """Take samples int16 [n]; return the frames they complete, uint16 [frames, channels]."""
+        pcm = _pcm(samples)
+        room = len(pcm) // self.hop + 1
+        out = np.empty((room, self.params.channels), np.uint16)
+        count = self._lib.tw_abi_features(
+            self._state, pcm.ctypes.data_as(_i16p), len(pcm), out.ctypes.data_as(_u16p), room
+        )
+        return out[:count]
+
+    def features(self, samples: NDArray[np.int16]) -> NDArray[np.uint16]:
+        """Features of one clip from a fresh start: uint16 [frames, channels]."""
+        self.reset()
+        return self.push(samples)
+
+
+class Model:
+    """A .twm that has been opened and given its arena. `data` is its bytes, or a buffer to read in place."""
+
+    def __init__(self, data: bytes | NDArray[np.uint8], name: str = "model") -> None:
+        self._lib = _library()
+        self.name = name
+        self._file = _aligned(data) if isinstance(data, bytes) else data
+        self._state = (c_char * self._lib.tw_abi_model_size())()
+        _check(self._lib.tw_model_open(self._state, self._file.ctypes.data, len(self._file)), name)
+        fields = (self._lib.tw_abi_model(self._state, i) for i in range(8))
+        (self.arena_bytes, self.state_bytes, self.input_bytes, self.output_bytes,
+         self.ops, self.frames, self.warmup, listens) = (int(value) for value in fields)  # fmt: skip
+        self.listens = bool(listens)
+        self._arena = _aligned(bytes(self.arena_bytes))
+        _check(self._lib.tw_model_attach(self._state, self._arena.ctypes.data, len(self._arena)), name)
+
+    @classmethod
+    def load(cls, path: Path) -> Model:
+        """Open a file. Raises FormatError for what a reader must reject, the payload's checksum included."""
+        try:
+            model = cls(path.read_bytes(), str(path))
+        except OSError as e:
+            raise ModelError(f"{path}: {e.strerror or e}") from e
+        model.verify()
+        return model
+
+    def verify(self) -> None:
+        """Check the payload's checksum."""
+        _check(self._lib.tw_model_verify(self._state), self.name)
+
+    def reset(self) -> None:
+        """Streaming state as at the first invoke."""
+        self._lib.tw_model_reset(self._state)
+
+    def invoke(self, x: NDArray[Any], first: int = 0, last: int | None = None) -> NDArray[np.uint8]:
+        """One invoke, or operators first..last-1 of one: bytes of the input in, bytes of the output out."""
+        data = np.ascontiguousarray(x).view(np.uint8).ravel()
+        if len(data) != self.input_bytes:
+            raise ModelError(f"{self.name}: an input has {self.input_bytes} values, not {len(data)}")
+        ctypes.memmove(self._lib.tw_abi_model_input(self._state), data.ctypes.data, len(data))
+        _check(self._lib.tw_model_run(self._state, first, self.ops if last is None else last), self.name)
+        out = np.empty(self.output_bytes, np.uint8)
+        ctypes.memmove(out.ctypes.data, self._lib.tw_abi_model_output(self._state), len(out))
+        return out
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a listener made of a stretch of audio, one row a step.
+
+    scores: uint8 [steps, labels], probability times 256. t_ms: int64 [steps], end of the step since the start.
+    events: int8 [steps], index of the label that fired, or -1. ready: bool [steps], the receptive field is full.
+    """
+
+    scores: NDArray[np.uint8]
+    t_ms: NDArray[np.int64]
+    events: NDArray[np.int8]
+    ready: NDArray[np.bool_]
+
+
+class Detector:
+    """The detector alone: scores in, events out. `section` is a DETECTOR section (models/SPEC.md)."""
+
+    def __init__(self, section: bytes) -> None:
+        self._lib = _library()
+        self._section = _aligned(section)
+        labels = section[0] if section else 0
+        _check(self._lib.tw_detector_check(self._section.ctypes.data, len(section), labels), "detector")
+        self._state = (c_char * self._lib.tw_abi_detector_size())()
+        self._lib.tw_detector_open(self._state, self._section.ctypes.data)
+        self._memory = _aligned(bytes(int(self._lib.tw_abi_detector(self._state, 4))))
+        self._lib.tw_detector_attach(self._state, self._memory.ctypes.data)
+        self.labels = labels
+
+    def reset(self) -> None:
+        """As new."""
+        self._lib.tw_detector_reset(self._state)
+
+    def push(self, scores: NDArray[np.uint8], t_ms: int) -> int:
+        """One step: scores uint8 [labels] at time t_ms. Return the label of an event, or -1."""
+        row = np.ascontiguousarray(scores, np.uint8)
+        if row.shape != (self.labels,):
+            raise ModelError(f"a step has {self.labels} scores, not {list(row.shape)}")
+        return int(self._lib.tw_detector_push(self._state, row.ctypes.data_as(_u8p), t_ms & 0xFFFFFFFF))
+
+
+class Listener:
+    """Front end, network and detector of one model, in step."""
+
+    def __init__(self, model: Model) -> None:
+        self._lib = _library()
+        self.model = model
+        if not model.listens:
+            raise ModelError(f"{model.name}: has no front end, so it cannot listen; compile it with a detector")
+        self._state = (c_char * self._lib.tw_abi_listener_size())()
+        _check(self._lib.tw_listener_open(self._state, model._state), model.name)
+        detector = self._lib.tw_abi_listener_detector(self._state)
+        self._memory = _aligned(bytes(int(self._lib.tw_abi_detector(detector, 4))))
+        self._lib.tw_listener_attach(self._state, self._memory.ctypes.data)
+        self.step_samples = int(self._lib.tw_abi_listener(self._state, 5))
+        self.labels = tuple(self._name(detector, i) for i in range(self._lib.tw_abi_detector(detector, 0)))
+
+    def _name(self, detector: int, label: int) -> str:
+        length = c_size_t()
+        address = self._lib.tw_detector_name(detector, label, ctypes.byref(length))
+        return ctypes.string_at(address, length.value).decode(errors="replace")
+
+    def reset(self) -> None:
+        """Front end, network state, detector and time as new."""
+        self._lib.tw_listener_reset(self._state)
+
+    def push(self, samples: NDArray[np.int16]) -> Heard:
+        """Take samples int16 [n] at 16 kHz; return the steps they complete."""
+        pcm = _pcm(samples)
+        room = len(pcm) // self.step_samples + 1
+        scores = np.empty((room, len(self.labels)), np.uint8)
+        t_ms, events, ready = np.empty(room, np.uint32), np.empty(room, np.int8), np.empty(room, np.uint8)
+        steps = self._lib.tw_abi_listen(
+            self._state, pcm.ctypes.data_as(_i16p), len(pcm), scores.ctypes.data_as(_u8p),
+            t_ms.ctypes.data_as(POINTER(c_uint32)), events.ctypes.data_as(POINTER(c_int8)),
+            ready.ctypes.data_as(_u8p), room,
+        )  # fmt: skip
+        return Heard(scores[:steps], t_ms[:steps].astype(np.int64), events[:steps], ready[:steps].astype(np.bool_))
+
+    def listen(self, samples: NDArray[np.int16]) -> Heard:
+        """One clip from a fresh start."""
+        self.reset()
+        return self.push(samples)
