@@ -28,16 +28,34 @@ static inline wide_t rotate(wide_t a, wide_t w) {
     return product;
 }
 
-// sin(2 pi j / 512) for j in 0..511, from the table's quarter wave.
-static int32_t sine(const int16_t *table, unsigned j) {
-    const unsigned folded = j & 255;
-    const int32_t s = table[folded > 128 ? 256 - folded : folded];
-    return j & 256 ? -s : s;
+static inline int32_t re_of(tw_complex_t x) {
+    return (int16_t)x.word;
 }
 
-// exp(-2 pi i j / 512) for j in 0..383.
-static wide_t twiddle(const int16_t *table, unsigned j) {
-    const wide_t w = {sine(table, j + 128), -sine(table, j)};
+static inline int32_t im_of(tw_complex_t x) {
+    return (int32_t)x.word >> 16;
+}
+
+static inline wide_t load_quarter(const tw_complex_t *x) {
+    const tw_complex_t a = *x;
+    const wide_t q = {quarter(re_of(a)), quarter(im_of(a))};
+    return q;
+}
+
+static inline void store(tw_complex_t *x, int32_t re, int32_t im) {
+    x->part.re = (int16_t)re;
+    x->part.im = (int16_t)im;
+}
+
+// exp(-2 pi i j / 512) for j in 0..511, from a quarter wave of the sine: each further quadrant is a factor of -i.
+static wide_t twiddle(const int16_t *sine, unsigned j) {
+    const int32_t s = sine[j & 127], c = sine[128 - (j & 127)];
+    const wide_t first = {c, -s}, second = {-s, -c};
+    wide_t w = j & 128 ? second : first;
+    if (j & 256) {
+        w.re = -w.re;
+        w.im = -w.im;
+    }
     return w;
 }
 
@@ -47,65 +65,65 @@ static void reorder(tw_complex_t *x, unsigned shift) {
         const unsigned j = (i & 0x03) << 6 | (i & 0x0C) << 2 | (i & 0x30) >> 2 | i >> 6;
         if (i <= j) {
             const tw_complex_t a = x[i], b = x[j];
-            x[i].re = (int16_t)((uint32_t)b.re << shift);
-            x[i].im = (int16_t)((uint32_t)b.im << shift);
-            x[j].re = (int16_t)((uint32_t)a.re << shift);
-            x[j].im = (int16_t)((uint32_t)a.im << shift);
+            store(x + i, re_of(b) * (1 << shift), im_of(b) * (1 << shift));
+            store(x + j, re_of(a) * (1 << shift), im_of(a) * (1 << shift));
         }
     }
 }
 
-static inline wide_t load(const tw_complex_t *x) {
-    const wide_t a = {quarter(x->re), quarter(x->im)};
-    return a;
-}
+// One butterfly of every group, x[0..3 span] being that of the first: the four-point transform of x[0], x[span],
+// x[2 span] and x[3 span], the last three first rotated by w[0..2]. NULL leaves them: a rotation by 32767/32768 gives
+// back every number that a quarter can be.
+static void butterflies(tw_complex_t *x, unsigned span, const wide_t *w) {
+    for (const tw_complex_t *last = x + POINTS - 4 * span;; x += 4 * span) {
+        wide_t b = load_quarter(x + span);
+        if (w) {
+            b = rotate(b, w[0]);
+        }
+        wide_t d = load_quarter(x + 3 * span);
+        if (w) {
+            d = rotate(d, w[2]);
+        }
+        const wide_t odd = {b.re + d.re, b.im + d.im}, odd_diff = {b.re - d.re, b.im - d.im};
 
-static inline void store(tw_complex_t *x, int32_t re, int32_t im) {
-    x->re = (int16_t)re;
-    x->im = (int16_t)im;
-}
+        wide_t c = load_quarter(x + 2 * span);
+        if (w) {
+            c = rotate(c, w[1]);
+        }
+        const wide_t a = load_quarter(x);
+        const wide_t even = {a.re + c.re, a.im + c.im}, even_diff = {a.re - c.re, a.im - c.im};
 
-// Four-point transform of x[0], x[span], x[2 span], x[3 span], the last three first rotated by w[0..2]. NULL leaves
-// them: a rotation by 32767/32768 gives back every number that a quarter can be.
-static inline void butterfly(tw_complex_t *x, unsigned span, const wide_t *w) {
-    const wide_t a = load(x);
-    wide_t b = load(x + span), c = load(x + 2 * span), d = load(x + 3 * span);
-    if (w) {
-        b = rotate(b, w[0]);
-        c = rotate(c, w[1]);
-        d = rotate(d, w[2]);
+        store(x, even.re + odd.re, even.im + odd.im);
+        store(x + span, even_diff.re + odd_diff.im, even_diff.im - odd_diff.re);
+        store(x + 2 * span, even.re - odd.re, even.im - odd.im);
+        store(x + 3 * span, even_diff.re - odd_diff.im, even_diff.im + odd_diff.re);
+
+        if (x == last) {
+            return;
+        }
     }
-    const wide_t even = {a.re + c.re, a.im + c.im}, even_diff = {a.re - c.re, a.im - c.im};
-    const wide_t odd = {b.re + d.re, b.im + d.im}, odd_diff = {b.re - d.re, b.im - d.im};
-    store(x, even.re + odd.re, even.im + odd.im);
-    store(x + span, even_diff.re + odd_diff.im, even_diff.im - odd_diff.re);
-    store(x + 2 * span, even.re - odd.re, even.im - odd.im);
-    store(x + 3 * span, even_diff.re - odd_diff.im, even_diff.im + odd_diff.re);
 }
 
 // Joins transforms of span points to transforms of 4 span points; step is a 1/(4 span) turn in 1/512.
-static void join(const int16_t *table, unsigned span, unsigned step, tw_complex_t *x) {
-    for (unsigned i = 0; i < POINTS; i += 4 * span) {
-        butterfly(x + i, span, NULL);
-    }
+static void join(const int16_t *sine, unsigned span, unsigned step, tw_complex_t *x) {
+    butterflies(x, span, NULL);
     for (unsigned k = 1; k < span; k++) {
         const unsigned turn = k * step;
-        const wide_t w[3] = {twiddle(table, turn), twiddle(table, 2 * turn), twiddle(table, 3 * turn)};
-        for (unsigned i = k; i < POINTS; i += 4 * span) {
-            butterfly(x + i, span, w);
-        }
+        const wide_t w[3] = {twiddle(sine, turn), twiddle(sine, 2 * turn), twiddle(sine, 3 * turn)};
+        butterflies(x + k, span, w);
     }
 }
 
 // From the transform of (even sample, odd sample) pairs to that of the samples, bins k and 256 - k at a time.
-static void separate(const int16_t *table, tw_complex_t *x) {
+static void separate(const int16_t *sine, tw_complex_t *x) {
     for (unsigned k = 1; k <= POINTS / 2; k++) {
         tw_complex_t *lower = x + k, *upper = x + POINTS - k;
-        const int32_t re = half(lower->re), im = half(lower->im);
-        const int32_t mirror_re = half(upper->re), mirror_im = half((int16_t)-upper->im);
+        const tw_complex_t a = *lower, b = *upper;
+        const int32_t re = half(re_of(a)), im = half(im_of(a));
+        const int32_t mirror_re = half(re_of(b)), mirror_im = half((int16_t)-im_of(b));
         const wide_t even = {re + mirror_re, im + mirror_im};
         const wide_t odd = {re - mirror_re, im - mirror_im};
-        const wide_t w = {-table[k], -table[POINTS / 2 - k]};
+        const wide_t w = {-sine[k], -sine[POINTS / 2 - k]};
         const wide_t turned = rotate(odd, w);
         const int32_t turned_re = (int16_t)turned.re, turned_im = (int16_t)turned.im;
         store(lower, (even.re + turned_re) >> 1, (even.im + turned_im) >> 1);

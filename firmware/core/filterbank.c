@@ -32,22 +32,44 @@ static uint32_t square_root(uint64_t x) {
     return rest > root && root != 0xFFFF ? root + 1 : root;
 }
 
+typedef struct {
+    uint64_t energy;                 // of all bins, below 2^39
+    uint64_t rising;                 // each times its weight, below 2^51
+} group_t;
+
+// Adds up a group's bins. Sixteen of them fit the 32-bit sums of lower and upper halves.
+static group_t add_up(const tw_complex_t *bin, const uint16_t *weight, unsigned width) {
+    group_t sum = {0, 0};
+    while (width) {
+        const unsigned run = width < 16 ? width : 16;
+        uint32_t energy_lo = 0, energy_hi = 0, rising_lo = 0, rising_hi = 0;
+        for (const tw_complex_t *end = bin + run; bin < end; bin++, weight++) {
+            const int32_t re = (int16_t)bin->word, im = (int32_t)bin->word >> 16;
+            const uint32_t e = (uint32_t)(re * re) + (uint32_t)(im * im); // below 2^31
+            const uint32_t lo = e & 0xFFFF, hi = e >> 16;
+            energy_lo += lo;
+            energy_hi += hi;
+            rising_lo += lo * *weight;
+            rising_hi += hi * *weight;
+        }
+        sum.energy += ((uint64_t)energy_hi << 16) + energy_lo;
+        sum.rising += ((uint64_t)rising_hi << 16) + rising_lo;
+        width -= run;
+    }
+    return sum;
+}
+
 void tw_filterbank_apply(const tw_frontend_t *fe, unsigned shift, uint32_t *signal) {
     const tw_complex_t *bin = fe->work.bins + fe->first_bin;
     const uint16_t *weight = fe->weights;
     uint64_t falling = 0;            // what the previous group of bins gives to this channel
-    for (unsigned group = 0; group <= fe->channels; group++) {
-        uint64_t energy = 0;         // of all bins, below 2^39
-        uint64_t rising = 0;         // weighted, below 2^51
-        for (unsigned n = fe->widths[group]; n; n--, bin++, weight++) {
-            const uint32_t e = (uint32_t)(bin->re * bin->re) + (uint32_t)(bin->im * bin->im); // below 2^31
-            energy += e;
-            rising += (e & 0xFFFF) * *weight;
-            rising += (uint64_t)((e >> 16) * *weight) << 16;
+    for (unsigned i = 0; i <= fe->channels; i++) {
+        const group_t group = add_up(bin, weight, fe->widths[i]);
+        if (i > 0) {                 // the first group only rises towards channel 0
+            signal[i - 1] = square_root(falling + group.rising) >> shift;
         }
-        if (group > 0) {             // the first group only rises towards channel 0
-            signal[group - 1] = square_root(falling + rising) >> shift;
-        }
-        falling = (energy << WEIGHT_BITS) - rising;
+        falling = (group.energy << WEIGHT_BITS) - group.rising;
+        bin += fe->widths[i];
+        weight += fe->widths[i];
     }
 }

@@ -14,8 +14,12 @@ enum {
     TW_FRONTEND_OVERLAP_MAX = 352,   // samples, window - hop
 };
 
-typedef struct {
-    int16_t re, im;
+// The word is there to load both parts at once; re is its lower half.
+typedef union {
+    struct {
+        int16_t re, im;
+    } part;
+    uint32_t word;
 } tw_complex_t;
 
 typedef struct {

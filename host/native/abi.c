@@ -74,14 +74,14 @@ const uint8_t *tw_abi_listener_scores(const tw_listener_t *l) {
 }
 
 // A whole stretch of audio in one call. Writes per step: scores[labels], t_ms, and the label of its event or -1.
-// `room` is the number of steps there is space for; returns the steps done.
+// Returns the steps done: at most n / step_samples + 1, for which there must be room.
 size_t tw_abi_listen(tw_listener_t *l, const int16_t *pcm, size_t n, uint8_t *scores, uint32_t *t_ms, int8_t *events,
-    uint8_t *ready, size_t room);
+    uint8_t *ready);
 
 size_t tw_abi_listen(tw_listener_t *l, const int16_t *pcm, size_t n, uint8_t *scores, uint32_t *t_ms, int8_t *events,
-    uint8_t *ready, size_t room) {
+    uint8_t *ready) {
     size_t steps = 0;
-    for (size_t at = 0; at < n && steps < room;) {
+    for (size_t at = 0; at < n;) {
         at += tw_listener_push(l, pcm + at, n - at);
         if (l->due) {
             tw_model_run(l->model, 0, l->model->op_count);
@@ -95,12 +95,12 @@ size_t tw_abi_listen(tw_listener_t *l, const int16_t *pcm, size_t n, uint8_t *sc
     return steps;
 }
 
-// Frames of a whole stretch of audio; returns how many were written to out[room][channels].
-size_t tw_abi_features(tw_frontend_t *fe, const int16_t *pcm, size_t n, uint16_t *out, size_t room);
+// Frames of a whole stretch of audio: at most n / hop + 1, written to out[frames][channels]. Returns how many.
+size_t tw_abi_features(tw_frontend_t *fe, const int16_t *pcm, size_t n, uint16_t *out);
 
-size_t tw_abi_features(tw_frontend_t *fe, const int16_t *pcm, size_t n, uint16_t *out, size_t room) {
+size_t tw_abi_features(tw_frontend_t *fe, const int16_t *pcm, size_t n, uint16_t *out) {
     size_t frames = 0;
-    for (size_t at = 0; at < n && frames < room;) {
+    for (size_t at = 0; at < n;) {
         const uint16_t *frame;
         at += tw_frontend_push(fe, pcm + at, n - at, &frame);
         if (frame) {

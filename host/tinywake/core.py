@@ -80,8 +80,8 @@ def _library() -> ctypes.CDLL:
         ("tw_abi_model_input", c_void_p, c_void_p),
         ("tw_abi_model_output", c_void_p, c_void_p),
         ("tw_abi_listener_detector", c_void_p, c_void_p),
-        ("tw_abi_listen", c_size_t, c_void_p, _i16p, c_size_t, _u8p, POINTER(c_uint32), POINTER(c_int8), _u8p, c_size_t),
-        ("tw_abi_features", c_size_t, c_void_p, _i16p, c_size_t, _u16p, c_size_t),
+        ("tw_abi_listen", c_size_t, c_void_p, _i16p, c_size_t, _u8p, POINTER(c_uint32), POINTER(c_int8), _u8p),
+        ("tw_abi_features", c_size_t, c_void_p, _i16p, c_size_t, _u16p),
     ):
         function = getattr(lib, name)
         function.restype, function.argtypes = result, arguments
@@ -131,9 +131,7 @@ class Frontend:
         pcm = _pcm(samples)
         room = len(pcm) // self.hop + 1
         out = np.empty((room, self.params.channels), np.uint16)
-        count = self._lib.tw_abi_features(
-            self._state, pcm.ctypes.data_as(_i16p), len(pcm), out.ctypes.data_as(_u16p), room
-        )
+        count = self._lib.tw_abi_features(self._state, pcm.ctypes.data_as(_i16p), len(pcm), out.ctypes.data_as(_u16p))
         return out[:count]
 
     def features(self, samples: NDArray[np.int16]) -> NDArray[np.uint16]:
@@ -262,7 +260,7 @@ class Listener:
         steps = self._lib.tw_abi_listen(
             self._state, pcm.ctypes.data_as(_i16p), len(pcm), scores.ctypes.data_as(_u8p),
             t_ms.ctypes.data_as(POINTER(c_uint32)), events.ctypes.data_as(POINTER(c_int8)),
-            ready.ctypes.data_as(_u8p), room,
+            ready.ctypes.data_as(_u8p),
         )  # fmt: skip
         return Heard(scores[:steps], t_ms[:steps].astype(np.int64), events[:steps], ready[:steps].astype(np.bool_))
 
