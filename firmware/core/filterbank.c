@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Overlapping triangular filters on the mel scale. A bin lies between two centres: its weight goes to the upper
-// channel and the rest of 4096 to the lower one, so one multiplication a bin serves both.
+// Overlapping triangular filters on the mel scale. A bin lies between two centres, on the falling slope of the lower
+// channel and the rising slope of the upper one: the former gets its weight, the latter the rest of 4096, so one
+// multiplication a bin serves both.
 #include "frontend_stages.h"
 
 // Takes the upper 2 * pairs bits of word into the square root that root and rest stand for.
@@ -34,7 +35,7 @@ static uint32_t square_root(uint64_t x) {
 
 typedef struct {
     uint64_t energy;                 // of all bins, below 2^39
-    uint64_t rising;                 // each times its weight, below 2^51
+    uint64_t falling;                // each times its weight, below 2^51
 } group_t;
 
 // Adds up a group's bins. Sixteen of them fit the 32-bit sums of lower and upper halves.
@@ -42,18 +43,18 @@ static group_t add_up(const tw_complex_t *bin, const uint16_t *weight, unsigned 
     group_t sum = {0, 0};
     while (width) {
         const unsigned run = width < 16 ? width : 16;
-        uint32_t energy_lo = 0, energy_hi = 0, rising_lo = 0, rising_hi = 0;
+        uint32_t energy_lo = 0, energy_hi = 0, falling_lo = 0, falling_hi = 0;
         for (const tw_complex_t *end = bin + run; bin < end; bin++, weight++) {
             const int32_t re = (int16_t)bin->word, im = (int32_t)bin->word >> 16;
             const uint32_t e = (uint32_t)(re * re) + (uint32_t)(im * im); // below 2^31
             const uint32_t lo = e & 0xFFFF, hi = e >> 16;
             energy_lo += lo;
             energy_hi += hi;
-            rising_lo += lo * *weight;
-            rising_hi += hi * *weight;
+            falling_lo += lo * *weight;
+            falling_hi += hi * *weight;
         }
         sum.energy += ((uint64_t)energy_hi << 16) + energy_lo;
-        sum.rising += ((uint64_t)rising_hi << 16) + rising_lo;
+        sum.falling += ((uint64_t)falling_hi << 16) + falling_lo;
         width -= run;
     }
     return sum;
@@ -62,13 +63,13 @@ static group_t add_up(const tw_complex_t *bin, const uint16_t *weight, unsigned 
 void tw_filterbank_apply(const tw_frontend_t *fe, unsigned shift, uint32_t *signal) {
     const tw_complex_t *bin = fe->work.bins + fe->first_bin;
     const uint16_t *weight = fe->weights;
-    uint64_t falling = 0;            // what the previous group of bins gives to this channel
+    uint64_t rising = 0;             // what the previous group of bins, below the channel's centre, gives to it
     for (unsigned i = 0; i <= fe->channels; i++) {
         const group_t group = add_up(bin, weight, fe->widths[i]);
-        if (i > 0) {                 // the first group only rises towards channel 0
-            signal[i - 1] = square_root(falling + group.rising) >> shift;
+        if (i > 0) {                 // the first group lies below channel 0 only
+            signal[i - 1] = square_root(rising + group.falling) >> shift;
         }
-        falling = (group.energy << WEIGHT_BITS) - group.rising;
+        rising = (group.energy << WEIGHT_BITS) - group.falling;
         bin += fe->widths[i];
         weight += fe->widths[i];
     }

@@ -17,7 +17,6 @@ int64_t tw_abi_detector(const tw_detector_t *d, int field);
 uint8_t *tw_abi_model_input(const tw_model_t *m);
 const uint8_t *tw_abi_model_output(const tw_model_t *m);
 tw_detector_t *tw_abi_listener_detector(tw_listener_t *l);
-const uint8_t *tw_abi_listener_scores(const tw_listener_t *l);
 
 size_t tw_abi_model_size(void) {
     return sizeof(tw_model_t);
@@ -69,17 +68,14 @@ tw_detector_t *tw_abi_listener_detector(tw_listener_t *l) {
     return &l->detector;
 }
 
-const uint8_t *tw_abi_listener_scores(const tw_listener_t *l) {
-    return l->score;
-}
-
-// A whole stretch of audio in one call. Writes per step: scores[labels], t_ms, and the label of its event or -1.
+// A whole stretch of audio in one call. Writes per step: scores[labels], means[labels], t_ms, the label of its event or
+// -1, and whether it was ready.
 // Returns the steps done: at most n / step_samples + 1, for which there must be room.
-size_t tw_abi_listen(tw_listener_t *l, const int16_t *pcm, size_t n, uint8_t *scores, uint32_t *t_ms, int8_t *events,
-    uint8_t *ready);
+size_t tw_abi_listen(tw_listener_t *l, const int16_t *pcm, size_t n, uint8_t *scores, uint8_t *means,
+    uint32_t *t_ms, int8_t *events, uint8_t *ready);
 
-size_t tw_abi_listen(tw_listener_t *l, const int16_t *pcm, size_t n, uint8_t *scores, uint32_t *t_ms, int8_t *events,
-    uint8_t *ready) {
+size_t tw_abi_listen(tw_listener_t *l, const int16_t *pcm, size_t n, uint8_t *scores, uint8_t *means,
+    uint32_t *t_ms, int8_t *events, uint8_t *ready) {
     size_t steps = 0;
     for (size_t at = 0; at < n;) {
         at += tw_listener_push(l, pcm + at, n - at);
@@ -88,7 +84,10 @@ size_t tw_abi_listen(tw_listener_t *l, const int16_t *pcm, size_t n, uint8_t *sc
             events[steps] = (int8_t)tw_listener_settle(l);
             t_ms[steps] = l->t_ms;
             ready[steps] = l->ready;
-            memcpy(scores + steps * l->detector.labels, l->score, l->detector.labels);
+            for (uint32_t i = 0; i < l->detector.labels; ++i) {
+                *scores++ = l->score[i];
+                *means++ = tw_detector_mean(&l->detector, i);
+            }
             steps++;
         }
     }

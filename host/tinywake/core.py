@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The C core of the boards, in process: what is measured and trained here is what runs there.
 
 A ctypes view of firmware/core. Errors of the core become FormatError with the core's own error name. Objects are not
@@ -9,7 +10,20 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
-from ctypes import POINTER, c_char, c_int, c_int8, c_int16, c_int64, c_size_t, c_uint8, c_uint16, c_uint32, c_void_p
+from ctypes import (
+    POINTER,
+    c_bool,
+    c_char,
+    c_int,
+    c_int8,
+    c_int16,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint16,
+    c_uint32,
+    c_void_p,
+)
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,8 +32,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import FormatError, ModelError, ToolError
-from .frontend import FrontendParams, frontend_section
+from tinywake.errors import FormatError, ModelError, ToolError
+from tinywake.frontend import FrontendParams, frontend_section
 
 __all__ = ["Detector", "Frontend", "Heard", "Listener", "Model"]
 
@@ -69,6 +83,7 @@ def _library() -> ctypes.CDLL:
         ("tw_detector_reset", None, c_void_p),
         ("tw_detector_push", c_int, c_void_p, _u8p, c_uint32),
         ("tw_detector_name", c_void_p, c_void_p, c_uint32, POINTER(c_size_t)),
+        ("tw_detector_wake", c_bool, c_void_p, c_uint32),
         ("tw_abi_model_size", c_size_t),
         ("tw_abi_listener_size", c_size_t),
         ("tw_abi_frontend_size", c_size_t),
@@ -80,7 +95,7 @@ def _library() -> ctypes.CDLL:
         ("tw_abi_model_input", c_void_p, c_void_p),
         ("tw_abi_model_output", c_void_p, c_void_p),
         ("tw_abi_listener_detector", c_void_p, c_void_p),
-        ("tw_abi_listen", c_size_t, c_void_p, _i16p, c_size_t, _u8p, POINTER(c_uint32), POINTER(c_int8), _u8p),
+        ("tw_abi_listen", c_size_t, c_void_p, _i16p, c_size_t, _u8p, _u8p, POINTER(c_uint32), POINTER(c_int8), _u8p),
         ("tw_abi_features", c_size_t, c_void_p, _i16p, c_size_t, _u16p),
     ):
         function = getattr(lib, name)
@@ -190,11 +205,13 @@ class Model:
 class Heard:
     """What a listener made of a stretch of audio, one row a step.
 
-    scores: uint8 [steps, labels], probability times 256. t_ms: int64 [steps], end of the step since the start.
-    events: int8 [steps], index of the label that fired, or -1. ready: bool [steps], the receptive field is full.
+    scores: uint8 [steps, labels], probability times 256. means: uint8 [steps, labels], what the detector compares with
+    the threshold. t_ms: int64 [steps], end of the step since the start. events: int8 [steps], index of the label that
+    fired, or -1. ready: bool [steps], the receptive field is full.
     """
 
     scores: NDArray[np.uint8]
+    means: NDArray[np.uint8]
     t_ms: NDArray[np.int64]
     events: NDArray[np.int8]
     ready: NDArray[np.bool_]
@@ -240,7 +257,9 @@ class Listener:
         self._memory = _aligned(bytes(int(self._lib.tw_abi_detector(detector, 4))))
         self._lib.tw_listener_attach(self._state, self._memory.ctypes.data)
         self.step_samples = int(self._lib.tw_abi_listener(self._state, 5))
-        self.labels = tuple(self._name(detector, i) for i in range(self._lib.tw_abi_detector(detector, 0)))
+        count = int(self._lib.tw_abi_detector(detector, 0))
+        self.labels = tuple(self._name(detector, i) for i in range(count))
+        self.wake = tuple(bool(self._lib.tw_detector_wake(detector, i)) for i in range(count))
 
     def _name(self, detector: int, label: int) -> str:
         length = c_size_t()
@@ -255,14 +274,16 @@ class Listener:
         """Take samples int16 [n] at 16 kHz; return the steps they complete."""
         pcm = _pcm(samples)
         room = len(pcm) // self.step_samples + 1
-        scores = np.empty((room, len(self.labels)), np.uint8)
+        scores, means = np.empty((2, room, len(self.labels)), np.uint8)
         t_ms, events, ready = np.empty(room, np.uint32), np.empty(room, np.int8), np.empty(room, np.uint8)
         steps = self._lib.tw_abi_listen(
-            self._state, pcm.ctypes.data_as(_i16p), len(pcm), scores.ctypes.data_as(_u8p),
+            self._state, pcm.ctypes.data_as(_i16p), len(pcm), scores.ctypes.data_as(_u8p), means.ctypes.data_as(_u8p),
             t_ms.ctypes.data_as(POINTER(c_uint32)), events.ctypes.data_as(POINTER(c_int8)),
             ready.ctypes.data_as(_u8p),
         )  # fmt: skip
-        return Heard(scores[:steps], t_ms[:steps].astype(np.int64), events[:steps], ready[:steps].astype(np.bool_))
+        return Heard(
+            scores[:steps], means[:steps], t_ms[:steps].astype(np.int64), events[:steps], ready[:steps].astype(np.bool_)
+        )
 
     def listen(self, samples: NDArray[np.int16]) -> Heard:
         """One clip from a fresh start."""

@@ -225,7 +225,7 @@ def _mel(hz: np.float32) -> np.float32:
 def _filters(params: FrontendParams) -> tuple[int, list[int], list[int]]:
     """First bin; number of bins up to each of the channels + 1 centres; weight of each bin in 1/4096.
 
-    A bin between the centres of channels c - 1 and c has weight w for channel c, 4096 - w for channel c - 1.
+    A bin between the centres of channels c - 1 and c has weight w for channel c - 1, 4096 - w for channel c.
     """
     lower = _f32(params.lower_hz)
     mel_lower = _mel(lower)

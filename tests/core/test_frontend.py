@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from tinywake import frontend
 from tinywake.errors import CompileError, ConfigError
 from tinywake.frontend import FrontendParams, frontend_section

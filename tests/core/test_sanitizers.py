@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-WARNINGS = "-Wall -Wextra -pedantic -Wmissing-prototypes -Wdouble-promotion -Wconversion -Werror".split()
+WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Wmissing-prototypes", "-Wdouble-promotion", "-Wconversion", "-Werror"]
 
 
 @pytest.mark.skipif("TINYWAKE_SANITIZED" in os.environ, reason="this is the run under sanitizers")

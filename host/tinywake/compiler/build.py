@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The compiler's one entry: .tflite in, .twm and what was decided out."""
 
 from __future__ import annotations
@@ -6,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import __version__
-from ..errors import CompileError
-from .fuse import fuse
-from .graph import Graph
-from .listening import Listening
-from .pack import pack
-from .plan import Plan, plan
-from .read import read_tflite
-from .stream import stream
+from tinywake import __version__
+from tinywake.compiler.fuse import fuse
+from tinywake.compiler.graph import Graph
+from tinywake.compiler.listening import Listening
+from tinywake.compiler.pack import pack
+from tinywake.compiler.plan import Plan, plan
+from tinywake.compiler.read import read_tflite
+from tinywake.compiler.stream import stream
+from tinywake.errors import CompileError
 
 __all__ = ["Compiled", "compile_tflite"]
 

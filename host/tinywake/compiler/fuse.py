@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: MIT
 """Passes that remove work: reshapes become a second view of the same bytes, element-wise operators run in place."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from .graph import Graph, Logistic, Reshape, Softmax, Tensor
+from tinywake.compiler.graph import Graph, Logistic, Reshape, Softmax, Tensor
 
 __all__ = ["fuse"]
 

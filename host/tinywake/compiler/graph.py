@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one intermediate representation: int8 tensors, operators with their requantisation done, a chain in file order.
 
 Shapes are those of the .tflite (batch included). Storage is separate from tensors: tensors with the same `storage`

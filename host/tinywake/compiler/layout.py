@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names and record layouts of models/SPEC.md, shared by pack and unpack; firmware/core/decode.h has the same names."""
 
 from __future__ import annotations

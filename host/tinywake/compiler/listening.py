@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a network that listens carries besides its graph: front end, input map, labels and detector."""
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CompileError
-from ..frontend import FrontendParams
+from tinywake.errors import CompileError
+from tinywake.frontend import FrontendParams
 
 __all__ = ["ESPHOME_MAP", "Detector", "InputMap", "Label", "Listening"]
 

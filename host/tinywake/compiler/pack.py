@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Write a planned graph as a .twm: models/SPEC.md, section by section."""
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CompileError
-from ..frontend import frontend_section
-from . import layout
-from .graph import (
+from tinywake.compiler import layout
+from tinywake.compiler.graph import (
     AveragePool2D,
     Conv2D,
     DepthwiseConv2D,
@@ -29,9 +28,11 @@ from .graph import (
     StatePush,
     Tensor,
 )
-from .layout import OpCode, Place, Section, TensorType
-from .listening import Listening
-from .plan import Plan
+from tinywake.compiler.layout import OpCode, Place, Section, TensorType
+from tinywake.compiler.listening import Listening
+from tinywake.compiler.plan import Plan
+from tinywake.errors import CompileError
+from tinywake.frontend import frontend_section
 
 __all__ = ["pack"]
 

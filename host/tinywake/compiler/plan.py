@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: MIT
 """Where every tensor lies: arena offsets by best fit, largest first, and the bound that no plan can beat."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .graph import Graph
+from tinywake.compiler.graph import Graph
 
 __all__ = ["Plan", "plan"]
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From float scales to the integers that TensorFlow Lite Micro's Prepare functions compute, exactly.
 
 Sources: QuantizeMultiplier, PreprocessSoftmaxScaling and CalculateInputRadius of TFLite's quantization_util.cc, and
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .graph import Requant
+from tinywake.compiler.graph import Requant
 
 __all__ = [
     "activation_range",

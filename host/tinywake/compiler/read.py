@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Read an int8 .tflite into the graph, without TensorFlow."""
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import numpy as np
 import tflite
 from numpy.typing import NDArray
 
-from ..errors import CompileError, ModelError
-from . import quantise
-from .graph import (
+from tinywake.compiler import quantise
+from tinywake.compiler.graph import (
     AveragePool2D,
     Conv2D,
     DepthwiseConv2D,
@@ -27,6 +27,7 @@ from .graph import (
     Softmax,
     Tensor,
 )
+from tinywake.errors import CompileError, ModelError
 
 __all__ = ["read_tflite"]
 

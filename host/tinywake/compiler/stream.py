@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Streaming: a network over a window becomes one that takes only the new frames.
 
 Along time (the first axis after the batch) every operator must be VALID. Before an operator that looks at several rows,
@@ -14,8 +15,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..errors import CompileError
-from .graph import AveragePool2D, Conv2D, FullyConnected, Graph, Logistic, Mean, Op, Softmax, StatePush, Tensor
+from tinywake.compiler.graph import (
+    AveragePool2D,
+    Conv2D,
+    FullyConnected,
+    Graph,
+    Logistic,
+    Mean,
+    Op,
+    Softmax,
+    StatePush,
+    Tensor,
+)
+from tinywake.errors import CompileError
 
 __all__ = ["stream"]
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Read a .twm back: for `inspect`, reports and tests. The core has checked the file before this looks at it."""
 
 from __future__ import annotations
@@ -6,10 +7,10 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import Model
-from . import layout
-from .layout import OpCode, Place, Section
-from .listening import Detector, Label
+from tinywake.compiler import layout
+from tinywake.compiler.layout import OpCode, Place, Section
+from tinywake.compiler.listening import Detector, Label
+from tinywake.core import Model
 
 __all__ = ["TwmFile", "TwmOp", "TwmTensor", "unpack"]
 

@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: PTH107, PTH123, UP031, PT017, PT018
+"""The app under MicroPython: the same body on every target, with whatever model the target has.
+
+It needs the package tinywake, the module _tinywake and a model on the target, and a writable working
+directory. The last line it prints is the result.
+"""
+
+import array
+import gc
+import os
+import sys
+
+import _tinywake
+import micropython
+from tinywake.link import LIMIT, Link, escape
+from tinywake.port import port
+from tinywake.report import Report
+
+import tinywake
+from tinywake import main
+
+WAV = "app_body.wav"
+SAMPLES = 12000
+SETTLED = 5  # buffers after which nothing may allocate
+
+
+def make_audio():
+    """Noise in bursts: loud for a quarter of a second, then almost silent."""
+    pcm = array.array("h", bytes(2 * SAMPLES))
+    seed = 1
+    for i in range(SAMPLES):
+        seed = (seed * 75 + 74) % 65537
+        pcm[i] = (seed - 32768 if seed < 65536 else 0) >> (0 if i // 4000 % 2 else 9)
+    return pcm
+
+
+def wav_bytes(pcm, rate=16000, channels=1, bits=16, tag=1, extra=b"", length=None):
+    data = bytes(pcm)
+    fmt = bytearray(16)
+    fmt[0], fmt[2], fmt[12], fmt[14] = tag, channels, channels * bits // 8, bits
+    fmt[4:8] = rate.to_bytes(4, "little")
+    fmt[8:12] = (rate * channels * bits // 8).to_bytes(4, "little")
+    body = b"WAVE" + extra + b"fmt " + (16).to_bytes(4, "little") + bytes(fmt)
+    body += b"data" + (len(data) if length is None else length).to_bytes(4, "little") + data
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def save(path, data):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+class Tape:
+    """A serial link that keeps all lines without allocating, or takes only what `room` allows."""
+
+    def __init__(self, size=40000):
+        self.data = bytearray(size)
+        self.size = 0
+        self.room = -1
+
+    def write(self, buf, start, end, wait_ms):
+        count = end - start
+        if self.room >= 0:
+            count = min(count, self.room)
+            self.room -= count
+        for i in range(count):
+            self.data[self.size + i] = buf[start + i]
+        self.size += count
+        return count
+
+    def lines(self):
+        text = bytes(self.data[: self.size]).decode()
+        assert text == "" or text.endswith("\r\n")
+        out = []
+        for line in text.split("\r\n")[:-1]:
+            assert len(line) <= LIMIT
+            body, check = line.rsplit("*", 1)
+            assert int(check, 16) == _tinywake.crc16(body.encode(), 0, len(body))
+            out.append(body)
+        return out
+
+
+def listen(score="all", mic=None, on_hit=None, tape=None):
+    """A listener on the test's wav, its report on a tape."""
+    tape = tape or Tape()
+    listener = tinywake.Listener(MODEL, on_hit, mic or port.microphone(WAV, False))
+    listener.report = Report(Link(tape.write), MODEL, listener.native, score)
+    return listener, tape
+
+
+def scores(lines):
+    return [line for line in lines if line.startswith("@score")]
+
+
+def raises(kind, call, *args):
+    try:
+        call(*args)
+    except kind as error:
+        return str(error)
+    raise AssertionError("%s expected" % kind.__name__)
+
+
+def test_crc():
+    assert _tinywake.crc16(b"123456789", 0, 9) == 0x29B1
+    assert _tinywake.crc16(b"x123456789x", 1, 10) == 0x29B1
+    assert _tinywake.crc16(b"", 0, 0) == 0xFFFF
+
+
+def test_line_bytes():
+    tape = Tape()
+    link = Link(tape.write)
+    link.begin(b"@hit label=yes")
+    link.number(b" t=", 128340)
+    link.number(b" zero=", 0)
+    assert link.end()
+    assert bytes(tape.data[: tape.size]) == b"@hit label=yes t=128340 zero=0*2f6a\r\n"
+
+
+def test_escape():
+    assert escape("ok computer") == b"ok%20computer"
+    assert escape("a%b*c=d@e~") == b"a%25b%2ac%3dd%40e%7e"
+    assert escape("") == b""
+    assert escape("\u00e9" * 30) == b"%c3%a9" * 6
+    assert len(escape("x" * 100)) == 40
+
+
+def test_full_output_drops_whole_lines():
+    tape = Tape()
+    link = Link(tape.write)
+
+    def say(value):
+        link.begin(b"@x n=")
+        link.number(b"", value)
+        return link.end()
+
+    assert say(1)
+    tape.room = 0
+    assert not say(2)
+    assert not say(3)
+    assert link.dropped == 2
+    tape.room = 4  # part of a line: the rest goes first, later
+    assert say(4)
+    assert not say(5)
+    assert link.dropped == 3
+    tape.room = -1
+    assert say(6)
+    assert tape.lines() == ["@x n=1", "@x n=4", "@x n=6"]
+
+
+def test_long_line_is_never_sent():
+    tape = Tape()
+    link = Link(tape.write)
+    for size, sent in ((LIMIT - 5, True), (LIMIT - 4, False), (LIMIT + 50, False), (20, True)):
+        link.begin(b"@" + b"x" * (size - 1))
+        assert link.end() == sent
+    assert link.dropped == 2
+    assert [len(line) for line in tape.lines()] == [LIMIT - 5, 20]
+
+
+def test_wav_headers():
+    pcm = AUDIO[:700]
+    odd = b"LIST" + (3).to_bytes(4, "little") + b"abc\0"
+    buf = bytearray(640)
+    for data, size in (
+        (wav_bytes(pcm), 1400),
+        (wav_bytes(pcm, extra=odd), 1400),
+        (wav_bytes(pcm, length=0), 1400),
+        (wav_bytes(pcm, length=0xFFFFFFFF), 1400),
+        (wav_bytes(pcm)[:-101], 1298),
+        (wav_bytes(b""), 0),
+    ):
+        save("head.wav", data)
+        mic = port.microphone("head.wav", False)
+        mic.open()
+        mic.open()
+        total = 0
+        count = mic.readinto(buf)
+        while count:
+            total += count
+            count = mic.readinto(buf)
+        assert total == size, (total, size)
+        mic.close()
+        mic.close()
+    for data in (
+        b"",
+        b"RIFF",
+        wav_bytes(pcm)[:20],
+        wav_bytes(pcm, rate=8000),
+        wav_bytes(pcm, channels=2),
+        wav_bytes(pcm, bits=8),
+        wav_bytes(pcm, tag=3),
+        b"RIFX" + wav_bytes(pcm)[4:],
+    ):
+        save("head.wav", data)
+        assert raises(ValueError, port.microphone("head.wav", False).open).startswith("head.wav: not ")
+    os.remove("head.wav")
+    raises(OSError, port.microphone("head.wav", False).open)
+
+
+def test_any_split_gives_the_same():
+    want = None
+    for size in (SAMPLES, 1, 319, 320, 321, 5000):
+        listener, tape = listen()
+        hits = 0
+        pcm = bytes(AUDIO)
+        for at in range(0, SAMPLES, size):
+            hits += listener.feed(pcm[2 * at : 2 * (at + size)])
+        listener.report.end(0)
+        got = tape.lines()
+        assert len(scores(got)) >= SAMPLES // listener.native.step_samples - 4  # less the first window
+        want = want or (hits, got)
+        assert (hits, got) == want, size
+    listener, tape = listen()
+    assert listener.feed(AUDIO) == want[0]
+    assert scores(tape.lines()) == scores(want[1])
+
+
+def test_every_way_of_listening_hears_the_same():
+    heard = []
+    listener, tape = listen(on_hit=lambda hit: heard.append((hit.t_ms, hit.label, hit.score)))
+    listener.run()
+    want = tape.lines()
+    assert want[0].startswith("@state v=1 state=listening") and want[-1].startswith(
+        "@state v=1 state=stopped"
+    )
+    assert want[-2].startswith("@end ") and (" hits=%d " % len(heard)) in want[-2]
+    assert (" steps=%d " % (len(scores(want)) // sum(MODEL.native.wake))) in want[-2]
+
+    listener, tape = listen()
+    found = [(hit.t_ms, hit.label, hit.score) for hit in listener]
+    assert found == heard and tape.lines() == want
+
+    import asyncio
+
+    found = []
+    turns = [0]
+
+    async def other():
+        while True:
+            turns[0] += 1
+            await asyncio.sleep_ms(0)
+
+    async def hear():
+        task = asyncio.create_task(other())
+        async for hit in listener:
+            found.append((hit.t_ms, hit.label, hit.score))
+        task.cancel()
+
+    listener, tape = listen()
+    asyncio.run(hear())
+    assert found == heard and tape.lines() == want
+    assert turns[0] > 10
+
+    listener.run()  # again, afresh: a listener may be used twice
+    assert tape.lines()[len(want) :] == want
+
+
+def test_background():
+    listener, tape = listen()
+    try:
+        listener.start()
+    except RuntimeError as error:
+        assert "run()" in str(error) and not listener.listening
+        return
+    raises(RuntimeError, listener.feed, AUDIO)
+    for _ in range(3000):
+        if not listener.listening:
+            break
+        port.sleep_ms(1)
+    again, other = listen()
+    again.run()
+    assert tape.lines() == other.lines()
+
+
+def test_exception_from_on_hit_stops():
+    def fail(hit):
+        raise KeyError("user")
+
+    heard = []
+    listener, tape = listen(on_hit=heard.append)
+    listener.run()
+    if heard:
+        listener, tape = listen(on_hit=fail)
+        raises(KeyError, listener.run)
+        assert not listener.listening and "state=stopped" in tape.lines()[-1]
+
+
+class LockedMicrophone:
+    """The wav; from the SETTLED'th buffer to the last the heap is locked: allocating raises MemoryError."""
+
+    def __init__(self):
+        self.lost = 0
+        self.allocated = -1
+        self._wav = port.microphone(WAV, False)
+        self._buffers = 0
+        self._locked = False
+
+    def open(self):
+        self._wav.open()
+
+    def close(self):
+        if self._locked:
+            self._locked = False
+            micropython.heap_unlock()
+        self._wav.close()
+
+    def readinto(self, buf):
+        self._buffers += 1
+        if self._buffers == SETTLED:
+            gc.collect()
+            self.allocated = gc.mem_alloc()
+            micropython.heap_lock()
+            self._locked = True
+        if self._buffers == SETTLED + 20:
+            self.lost += 100
+        count = self._wav.readinto(buf)
+        if not count:
+            self._locked = False
+            micropython.heap_unlock()
+            self.allocated = gc.mem_alloc() - self.allocated
+        return count
+
+
+def test_no_allocation():
+    for score in ("off", "live", "all"):
+        mic = LockedMicrophone()
+        listener, tape = listen(score, mic)
+        listener.run()
+        lines = tape.lines()
+        assert mic.allocated == 0, (score, mic.allocated)
+        assert any(line.startswith("@lost") and " samples=100 " in line for line in lines)
+        assert any(line.startswith("@level") for line in lines)
+        assert bool(scores(lines)) == (score != "off")
+
+
+def test_no_allocation_on_the_real_link():
+    mic = LockedMicrophone()
+    listener = tinywake.Listener(MODEL, None, mic)
+    listener.report = Report(Link(port.write), MODEL, listener.native, "live")
+    listener.run()
+    assert mic.allocated == 0, mic.allocated
+
+
+def test_paced_takes_as_long_as_it_lasts():
+    save("short.wav", wav_bytes(AUDIO[:3200]))
+    began = port.ticks_ms()
+    listener, _ = listen(mic=port.microphone("short.wav", True))
+    listener.run()
+    took = port.ticks_diff(port.ticks_ms(), began)
+    os.remove("short.wav")
+    assert took >= 199, took
+
+
+def test_model():
+    net = tinywake.Model(MODEL_PATH)
+    assert net.labels == MODEL.labels and net.ops > 0
+    raises(ValueError, net.load, b"")
+    raises(ValueError, tinywake.Model, bytearray(64))
+
+
+def test_main():
+    raises(OSError, main.load, "missing.twm")
+    listener = main.load(MODEL_PATH, score="off")
+    main.run(mic=WAV, paced=False)
+    assert not listener.listening and main.listener is listener and listener.report.steps > 0
+    steps = listener.report.steps
+    main.run(mic=WAV, paced=False)
+    assert listener.report.steps == steps
+
+
+def run():
+    passed = failed = 0
+    for name in sorted(name for name in globals() if name.startswith("test_")):
+        gc.collect()
+        try:
+            globals()[name]()
+            passed += 1
+        except Exception as error:
+            failed += 1
+            print("FAIL", name)
+            sys.print_exception(error)
+    os.remove(WAV)
+    print("TINYWAKE-TEST: passed %d, failed %d" % (passed, failed))
+
+
+MODEL_PATH = port.find_model()
+MODEL = tinywake.Model(MODEL_PATH)
+AUDIO = make_audio()
+save(WAV, wav_bytes(AUDIO))
+run()

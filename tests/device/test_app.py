@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: MIT
+"""The app on the unix board, with a fake native module: the body, listen_on, the live prompt, the monitor."""
+
+import io
+import json
+import re
+import runpy
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from rich.console import Console
+
+from tinywake.device.hear import listen_on
+from tinywake.device.link import Event, Hit, LineReader, Score, State, encode_line
+from tinywake.device.monitor import View, monitor
+from tinywake.device.rawrepl import RawRepl, open_port
+from tinywake.device.targets import UnixBoard
+from tinywake.errors import DeviceError, ToolError
+
+ROOT = Path(__file__).parents[2]
+STEP = 320  # samples, of the fake
+
+
+def line(name: str, /, **fields: int | str) -> bytes:
+    return encode_line(name, fields.items())
+
+
+LINES = [
+    line("boot", v=1, app="0", board="B", fw="m-1", mpy=0x1206, twm=1),
+    b">>> print(1)\r\n1\r\n@damaged\r\n",
+    line("model", name="m", sha="0" * 16, arena=9, step=320, threshold=128),
+    line("score", label="hey", t=20, score=255, mean=200),
+    line("level", t=20, peak=32768, clipped=3),
+    line("hit", label="hey", t=61020, score=255, mean=200),
+    line("lost", t=20, samples=5, lines=2),
+    line("new", x="y z"),
+    line("end", t=20, steps=1, hits=1, lost=5),
+]
+
+lacking = UnixBoard.available()
+on_board = pytest.mark.skipif(lacking is not None, reason=str(lacking))
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[UnixBoard]:
+    package = tmp_path / "lib/tinywake"
+    shutil.copytree(ROOT / "firmware/app", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "boards/UNIX/board.py", package / "pins.py")
+    shutil.copy(ROOT / "tests/device/fake/_tinywake.py", tmp_path / "lib")
+    (tmp_path / "computer.twm").write_text("FAKE unknown,*computer,*ok computer")
+    with UnixBoard(tmp_path) as board:
+        yield board
+
+
+def bursts(samples: int) -> npt.NDArray[np.int16]:
+    noise = np.random.default_rng(3).integers(-30000, 30000, samples)
+    noise[np.arange(samples) // 8000 % 2 == 0] //= 64
+    return noise.astype(np.int16)
+
+
+def peaks(clip: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+    """The fake's score of a label of index 0."""
+    steps = clip[: len(clip) // STEP * STEP].astype(int).reshape(-1, STEP)
+    scores: npt.NDArray[np.uint8] = np.minimum(255, np.abs(steps).max(1) >> 7).astype(np.uint8)
+    return scores
+
+
+@on_board
+def test_body(board: UnixBoard) -> None:
+    run_body(board)
+
+
+@on_board
+def test_body_with_the_native_module(board: UnixBoard) -> None:
+    module = ROOT / "build/modules/x64_6.3/_tinywake.mpy"
+    if not module.exists():
+        pytest.skip(f"{module} is not built: make modules")
+    (board.directory / "lib/_tinywake.py").unlink()
+    shutil.copy(module, board.directory / "lib")
+    model = runpy.run_path(str(ROOT / "tests/core/tiny.py"))["listening_model"]
+    (board.directory / "computer.twm").write_bytes(model(threshold=120, window=1, refractory_ms=100))
+    run_body(board)
+
+
+def run_body(board: UnixBoard) -> None:
+    with RawRepl(board.port) as repl:
+        said = repl.exec((ROOT / "tests/device/app_body.py").read_text()).decode()
+    last = said.strip().splitlines()[-1]
+    found = re.fullmatch(r"TINYWAKE-TEST: passed (\d+), failed 0", last)
+    assert found, said
+    assert int(found[1]) >= 15
+
+
+@on_board
+@pytest.mark.parametrize("through_line", [False, True])
+def test_listen_on_brings_back_every_step(board: UnixBoard, through_line: bool) -> None:
+    clips = [bursts(48000), bursts(5000), bursts(100), bursts(0), bursts(48000)]
+    heard = list(listen_on(board.port, clips, directory=None if through_line else board.directory))
+    assert len(heard) == len(clips)
+    for clip, result in zip(clips, heard, strict=True):
+        scores = peaks(clip)
+        assert result.labels == ("computer", "ok computer")
+        assert (result.scores == np.stack([scores >> 1, scores >> 2], 1)).all()
+        assert result.means.shape == result.scores.shape == (len(scores), 2)
+        assert (result.t_ms == np.arange(1, len(scores) + 1) * 20).all()
+        assert (result.ready == (np.arange(len(scores)) >= 3)).all()
+        assert [hit.t // 20 - 1 for hit in result.hits] == hits_of_label(result.means[:, 0])
+        assert {hit.label for hit in result.hits} <= {"computer"}
+    assert heard[0].hits
+    assert not list(board.directory.glob("*.wav"))
+
+
+def hits_of_label(means: npt.NDArray[np.uint8]) -> list[int]:
+    """Where the fake fires: its mean (twice what the first wake label shows) is loud, 25 steps apart."""
+    hits: list[int] = []
+    for i, mean in enumerate(means):
+        if i >= 3 and mean >= 40 and (not hits or i - hits[-1] >= 25):
+            hits.append(i)
+    return hits
+
+
+@on_board
+def test_listen_on_says_what_is_wrong(board: UnixBoard) -> None:
+    with pytest.raises(DeviceError, match=r"missing\.twm"):
+        list(listen_on(board.port, [bursts(10)], model="missing.twm"))
+    (board.directory / "bad.twm").write_bytes(b"not a model")
+    with pytest.raises(DeviceError, match=r"bad\.twm: TW_ERR_MAGIC"):
+        list(listen_on(board.port, [bursts(10)], model="bad.twm"))
+    (board.directory / "bad.twm").unlink()
+    with pytest.raises(TypeError):
+        list(listen_on(board.port, [np.zeros(4, np.float32)]))
+    assert len(list(listen_on(board.port, [bursts(STEP)]))) == 1  # and the board still works
+
+
+def start_listening(board: UnixBoard, clip: npt.NDArray[np.int16], **options: object) -> None:
+    import wave
+
+    with wave.open(str(board.directory / "mic.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(clip.tobytes())
+    arguments = ", ".join(f"{key}={value!r}" for key, value in options.items())
+    with RawRepl(board.port) as repl:
+        repl.exec(f"import tinywake.main as m\nm.start({arguments})")
+
+
+@on_board
+def test_start_leaves_the_prompt_alive(board: UnixBoard) -> None:
+    start_listening(board, bursts(48000))
+    reader, answered = LineReader(), b""
+    events: list[Event] = []
+    with open_port(board.port) as port:
+        port.write(b"print(6 * 7)\r")
+        end = time.monotonic() + 10
+        while time.monotonic() < end and not any(
+            getattr(event, "state", "") == "stopped" for event in events
+        ):
+            data = port.read(max(1, port.in_waiting))
+            answered += data
+            events += reader.feed(data)
+    assert b"\r\n42\r\n" in answered
+    assert any(isinstance(event, Hit) for event in events)
+    assert len([event for event in events if isinstance(event, Score)]) >= 40  # 3 s, two labels, 10 a second
+    stopped = [event for event in events if isinstance(event, State)][-1]
+    assert (stopped.state, stopped.steps, stopped.t) == ("stopped", 150, 3000)
+    assert reader.bad == 0
+
+
+@on_board
+def test_an_undrained_link_drops_lines_and_no_audio(board: UnixBoard) -> None:
+    start_listening(board, bursts(16000 * 100))
+    with open_port(board.port) as port:
+        port.write(b"m.stop()\rm.run(mic='mic.wav', paced=False)\r")
+        time.sleep(5)  # 100 s of audio; nobody reads the lines
+        port.write(b"print('steps', m.listener.report.steps, m.listener.report.dropped)\r")
+        reader, said, end = LineReader(), b"", time.monotonic() + 20
+        while b"\r\nsteps " not in said and time.monotonic() < end:
+            data = port.read(4096)
+            said += data
+            reader.feed(data)
+    steps, dropped = said.split(b"\r\nsteps ")[1].split()[:2]
+    assert int(steps) == 5000
+    assert int(dropped) > 100
+    assert reader.bad == 0  # lines were dropped whole
+
+
+@on_board
+def test_run_ends_cleanly_on_ctrl_c(board: UnixBoard) -> None:
+    start_listening(board, bursts(160000))
+    with open_port(board.port) as port:
+        port.write(b"m.stop()\r")
+        port.write(b"m.run()\r")
+        time.sleep(0.5)
+        port.write(b"\x03")
+        port.write(b"print('still', 'here')\r")
+        said = port.read_until(b"still here\r\n")
+    assert said.endswith(b"still here\r\n"), said
+    assert b"Traceback" not in said
+    assert b"state=stopped" in said
+
+
+@on_board
+def test_monitor_watches_a_board(board: UnixBoard, tmp_path: Path) -> None:
+    start_listening(board, bursts(48000))
+    log = tmp_path / "log.jsonl"
+    out = io.StringIO()
+    hits = monitor(board.port, log=log, until_end=True, seconds=20, console=Console(file=out))
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert hits == len([entry for entry in entries if entry["event"] == "hit"]) > 0
+    assert entries[-1]["event"] == "end"
+    assert all(entry["at"] > 0 for entry in entries)
+    assert "label=computer" in out.getvalue()
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    """LINES behind a pyserial URL; the line stays open after them."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as done:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                time.sleep(0.3)  # pyserial throws away what is there when it opens
+                client.sendall(b"".join(LINES))
+                client.settimeout(10)
+                client.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+        del done
+
+
+def test_monitor_json_through_a_url(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert monitor(served, json=True, until_end=True, seconds=10) == 1
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [e["event"] for e in entries] == [
+        "boot",
+        "model",
+        "score",
+        "level",
+        "hit",
+        "lost",
+        "new",
+        "end",
+        "summary",
+    ]
+    assert entries[4] == {"event": "hit", "label": "hey", "t": 61020, "score": 255, "mean": 200}
+    assert entries[-1] == {
+        "event": "summary", "hits": 1, "lost": 5, "dropped": 2, "bad": 1, "noise": 2, "unknown": 1
+    }  # fmt: skip
+
+
+def test_monitor_once(served: str) -> None:
+    out = io.StringIO()
+    assert monitor(served, once=True, seconds=10, console=Console(file=out, width=40)) == 1
+    assert out.getvalue().splitlines()[-2].startswith("hit   label=hey t=61020")
+
+
+def test_monitor_draws(served: str) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100, height=30)
+    assert monitor(served, until_end=True, seconds=10, console=console) == 1
+    assert "1:01.0" in out.getvalue()
+
+
+def test_view_shows_what_matters() -> None:
+    view = View("/dev/ttyACM0")
+    for event in view.reader.feed(b"".join(LINES[:-1])):
+        view.apply(event)
+    out = io.StringIO()
+    Console(file=out, width=100).print(view)
+    for text in (
+        "/dev/ttyACM0",
+        "armv6m 6.2",
+        "hey",
+        "▇ 0.78",
+        "1:01.0",
+        "clipped",
+        "5 samples, 2 lines",
+        "1 damaged",
+    ):
+        assert text in out.getvalue(), (text, out.getvalue())
+
+
+def test_ports_and_logs_that_cannot_be_used(tmp_path: Path) -> None:
+    for port in (str(tmp_path / "ttyX"), "socket://127.0.0.1:1", "nonsense://x"):
+        with pytest.raises(DeviceError, match=r"^\S+: [^\n]*$"):
+            monitor(port, seconds=1)
+    with pytest.raises(ToolError, match="log"), socket.create_server(("127.0.0.1", 0)) as server:
+        monitor(f"socket://127.0.0.1:{server.getsockname()[1]}", log=tmp_path / "none/log", seconds=1)
+
+
+def test_a_newer_protocol_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                time.sleep(0.3)
+                client.sendall(line("boot", v=2, app="0", board="B", fw="m", mpy=0, twm=1))
+                client.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(DeviceError, match="protocol 2"):
+            monitor(f"socket://127.0.0.1:{server.getsockname()[1]}", seconds=5)
+        thread.join()

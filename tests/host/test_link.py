@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: MIT
+"""firmware/SERIAL.md against its two ends: the reader on the host, and the app's writer."""
+
+import importlib.util
+import itertools
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinywake.device.link import (
+    LIMIT,
+    Boot,
+    End,
+    Error,
+    Event,
+    Hit,
+    Label,
+    Level,
+    LineReader,
+    Lost,
+    Model,
+    Score,
+    State,
+    Unknown,
+    as_json,
+    encode_line,
+    parse_line,
+)
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"```\n(.*?)```", (ROOT / "firmware/SERIAL.md").read_text("ascii"), re.S)
+GOOD = BLOCKS[-2].splitlines()
+BAD = BLOCKS[-1].splitlines()
+HIT = b"@hit label=computer t=128340 score=231 mean=198*"
+
+
+def read(*parts: bytes) -> tuple[list[Event], LineReader]:
+    reader = LineReader()
+    return [event for part in parts for event in reader.feed(part)], reader
+
+
+def load_app(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"app_{name}", ROOT / f"firmware/app/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_examples_of_the_document() -> None:
+    events, reader = read("\n".join([*GOOD, ""]).encode())
+    assert events == [
+        Boot(1, "0.1.0", "UNIX", "micropython-1.25.0", 2822, 1),
+        Model("computer", "1c7966a6bc2e6faa", 15360, 320, 150),
+        Label(0, "unknown", 0),
+        Label(1, "ok computer", 1),
+        Label(2, "café", 1),
+        State(1, "listening", "computer", 0, 0, 0, 0, 0),
+        Score("ok computer", 20, 3, 1, ready=0),
+        Score("ok computer", 120, 231, 198),
+        Hit("ok computer", 120, 231, 198),
+        Hit("~2", 1073741823, 255, 255),
+        Level(200, 32768, 17),
+        Lost(220, 640, 3),
+        Error("load", "a.twm: TW_ERR_MAGIC"),
+        End(10000, 500, 1, 640),
+        State(1, "stopped", "computer", 10000, 500, 1, 3, 640),
+    ]
+    assert (reader.events, reader.bad, reader.noise, reader.unknown) == (len(GOOD), 0, 0, 0)
+
+
+def test_every_event_has_an_example_and_a_row() -> None:
+    text = (ROOT / "firmware/SERIAL.md").read_text("ascii")
+    rows = re.findall(r"^\| `(\w+)` \|", text, re.M)
+    assert sorted(rows) == sorted({re.match(r"@(\w+)", line)[1] for line in GOOD})  # type: ignore[index]
+
+
+def test_bad_examples_of_the_document() -> None:
+    events, reader = read("\n".join([*BAD, ""]).encode())
+    assert (events, reader.bad, reader.noise) == ([], len(BAD), 0)
+
+
+@pytest.mark.parametrize(
+    "prefix", [b"", b">>> ", b"OK", b">>> >>> ", b"x = 1 # @", b"\x1b]0;title\x1b\\", b"\xff\x00@hit "]
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
+def test_what_stands_before_an_event(prefix: bytes, end: bytes) -> None:
+    line = GOOD[8].encode()
+    assert read(prefix + line + end)[0] == [parse_line(line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "bad"),
+    [
+        (b"print('hello')", 0),
+        (b">>> ", 0),
+        (b"mail me@example.org", 0),
+        (b"@property", 1),
+        (b">>> @property", 1),
+        (b"... @", 1),
+        (HIT + b"0e4g", 1),
+        (HIT + b"B6C2", 1),
+        (HIT.replace(b" t", b"  t") + b"0000", 1),
+        (b"a" * 1000 + b"@", 0),
+    ],
+)
+def test_lines_that_are_no_events(line: bytes, bad: int) -> None:
+    events, reader = read(line + b"\n" + GOOD[0].encode() + b"\n")
+    assert len(events) == 1
+    assert (reader.bad, reader.noise) == (bad, 1 - bad)
+
+
+def checked(body: str) -> bytes:
+    from binascii import crc_hqx
+
+    return f"{body}*{crc_hqx(body.encode(), 0xFFFF):04x}".encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "@hit label=a t=1 t=2 score=1 mean=1",  # a key twice
+        "@hit label=%4 t=1 score=1 mean=1",  # half an escape
+        "@hit label=%GG t=1 score=1 mean=1",
+        "@hit label t=1 score=1 mean=1",  # no value
+        "@Hit label=a t=1 score=1 mean=1",
+        "@hit label=" + "x" * LIMIT + " t=1 score=1 mean=1",
+    ],
+)
+def test_right_check_but_wrong_shape(body: str) -> None:
+    events, reader = read(checked(body) + b"\n")
+    assert (events, reader.bad) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "@hit label=a t=1 score=1",  # a field is missing
+        "@hit label=a t=-1 score=1 mean=1",  # no number
+        "@hit label=a t=2147483648 score=1 mean=1",  # beyond 31 bits
+        "@hit label=a t= score=1 mean=1",
+        "@ack id=4",
+    ],
+)
+def test_unknown_is_kept_apart(body: str) -> None:
+    events, reader = read(checked(body) + b"\n")
+    assert isinstance(events[0], Unknown)
+    assert (reader.unknown, reader.bad) == (1, 0)
+
+
+def test_later_fields_are_ignored() -> None:
+    assert parse_line(checked("@lost t=1 frames=x%20y lines=2 samples=3")) == Lost(1, 3, 2)
+
+
+def test_every_flipped_bit_is_caught() -> None:
+    line = GOOD[7].encode()
+    for at in range(len(line) * 8):
+        damaged = bytearray(line)
+        damaged[at // 8] ^= 1 << at % 8
+        assert parse_line(bytes(damaged)) is None, at
+
+
+def test_a_megabyte_without_newline_is_bounded() -> None:
+    reader = LineReader()
+    for _ in range(64):
+        assert reader.feed(b"\xa5" * 16384) == []
+        assert len(reader._tail) <= 1024
+    assert len(reader.feed(b"\n" + GOOD[0].encode() + b"\n")) == 1
+    assert (reader.noise, reader.bad) == (1, 0)
+
+
+CHUNKS = st.lists(
+    st.one_of(
+        st.binary(max_size=80),
+        st.sampled_from([line.encode() + b"\r\n" for line in GOOD + BAD]),
+        st.sampled_from([b"\n", b"\r\n", b">>> ", b"@", b"*", b"x" * 300, b"\r" * 600]),
+    ),
+    max_size=20,
+)
+
+
+@settings(deadline=None)
+@given(CHUNKS, st.lists(st.integers(0, 4000), max_size=8))
+def test_any_split_gives_the_same(chunks: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(chunks)
+    edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
+    pieces = [data[a:b] for a, b in itertools.pairwise(edges)]
+    whole, one = read(data)
+    split, other = read(*pieces)
+    bytewise, third = read(*(data[i : i + 1] for i in range(len(data))))
+    assert whole == split == bytewise
+    assert vars(one) == vars(other) == vars(third)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.binary(max_size=300), st.sampled_from(GOOD)), max_size=10))
+def test_events_between_noise_are_found(parts: list[tuple[bytes, str]]) -> None:
+    reader = LineReader()
+    for noise, line in parts:
+        reader.feed(noise.replace(b"*", b"+") + b"\n")
+        assert reader.feed(line.encode() + b"\n") == [parse_line(line.encode())]
+    assert reader.events == len(parts)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(TEXT, st.integers(0, 2**31 - 1))
+def test_round_trip(label: str, t: int) -> None:
+    line = encode_line("hit", [("label", label), ("t", t), ("score", 1), ("mean", 2)])
+    assert line.isascii()
+    event = parse_line(line.rstrip(b"\n"))
+    assert event == (Hit(label, t, 1, 2) if len(line) - 2 <= LIMIT else None)
+    if event is not None:
+        assert as_json(event) == {"event": "hit", "label": label, "t": t, "score": 1, "mean": 2}
+
+
+def app_link(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "tests/device/fake"))
+    monkeypatch.delitem(sys.modules, "_tinywake", raising=False)
+    return load_app("link")
+
+
+def test_the_app_writes_what_the_host_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_link(monkeypatch)
+    assert app.LIMIT == LIMIT
+    out = bytearray()
+
+    def write(buf: bytearray, start: int, end: int, wait_ms: int) -> int:
+        out.extend(buf[start:end])
+        return end - start
+
+    link = app.Link(write)
+    for text in ("computer", "ok computer", "a%b*c=d@e~", "café", "", "\N{GRINNING FACE}\n"):
+        for number in (0, 9, 10, 99999, 2**30 - 1):
+            out.clear()
+            link.begin(b"@hit label=" + app.escape(text))
+            for key in (b" t=", b" score=", b" mean="):
+                link.number(key, number)
+            assert link.end()
+            values = [("t", number), ("score", number), ("mean", number)]
+            assert bytes(out) == encode_line("hit", [("label", text), *values])
+            assert read(bytes(out))[0] == [Hit(text, number, number, number)]
+
+
+def test_bandwidth_table_of_the_document() -> None:
+    text = (ROOT / "firmware/SERIAL.md").read_text("ascii")
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| ([\d.]+) \| (\d+) \|$", text, re.M)
+    n30, name = 2**30 - 1, "x" * 40
+    longest: dict[str, list[tuple[str, int | str]]] = {
+        "score": [("label", name), ("t", n30), ("score", 255), ("mean", 255), ("ready", 0)],
+        "level": [("t", n30), ("peak", 32768), ("clipped", 3200)],
+        "hit": [("label", name), ("t", n30), ("score", 255), ("mean", 255)],
+        "lost": [("t", n30), ("samples", n30), ("lines", n30)],
+        "state": [("v", 1), ("state", "listening"), ("model", name)],
+    }
+    longest["state"] += [(key, n30) for key in ("t", "steps", "hits", "dropped", "lost")]
+    total = 0
+    for event, size, rate, product in rows:
+        assert len(encode_line(event, longest[event])) == int(size), event
+        assert int(size) <= LIMIT + 2
+        assert abs(int(size) * float(rate) - int(product)) < 1
+        total += int(product)
+    assert {row[0] for row in rows} == set(longest)
+    assert f"**{total}**" in text
+    assert total < 115200 // 10
