@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tinywake: train a wake word, compile it to a few kilobytes, hear it on a MicroPython board."""
 
 __all__ = ["__version__"]

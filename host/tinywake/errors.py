@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Everything that can be the fault of a user, a file or a device.
 
     TinywakeError

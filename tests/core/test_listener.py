@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import listening_model
 
-from tinywake.compiler.listening import ESPHOME_MAP, Detector, InputMap, Label
+from tinywake.compiler.twm.listening import ESPHOME_MAP, Detector, InputMap, Label
 from tinywake.core import Detector as CoreDetector
 from tinywake.core import Frontend, Listener, Model
 from tinywake.errors import CompileError, FormatError, ModelError

@@ -17,11 +17,11 @@ import numpy.typing as npt
 import pytest
 from rich.console import Console
 
-from tinywake.device.hear import listen_on
-from tinywake.device.link import Event, Hit, LineReader, Score, State, encode_line
+from tinywake.device.line.hear import listen_on
+from tinywake.device.line.events import Event, Hit, LineReader, Score, State, encode_line
 from tinywake.device.monitor import View, monitor
-from tinywake.device.rawrepl import RawRepl, open_port
-from tinywake.device.targets import UnixBoard
+from tinywake.device.line.rawrepl import RawRepl, open_port
+from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import DeviceError, ToolError
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 
 from tinywake.device import places
 from tinywake.device.deploy import Firmware, deploy, module_for
-from tinywake.device.remote import execute
-from tinywake.device.targets import UnixBoard
+from tinywake.device.line.remote import execute
+from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import ConfigError, DeviceError, ToolError
 
 STOCK = Firmware("micropython", (1, 25, 0), (6, 3), "x64", builtin=False)
@@ -67,9 +67,7 @@ def test_firmware_with_the_module_compiled_in_gets_no_other(tmp_path: Path, mode
 
 
 @needs_board
-def test_a_native_module_that_was_cut_short_is_replaced_without_loading_it(
-    board: UnixBoard, model: Path
-) -> None:
+def test_a_native_module_that_was_cut_short_is_replaced_without_loading_it(board: UnixBoard, model: Path) -> None:
     # Bug: an interpreter that imports half a native .mpy may never come back.
     deploy(board.port, model, board="UNIX")
     module = board.directory / "lib" / "_tinywake.mpy"
@@ -118,9 +116,7 @@ def test_a_full_or_read_only_board_keeps_its_files(board: UnixBoard, model: Path
         ({"arch": "xtensa"}, ToolError, "no _tinywake.mpy for xtensa: make modules ARCH=xtensa"),
     ],
 )
-def test_firmware_that_cannot_load_the_module(
-    change: dict[str, object], error: type[Exception], says: str
-) -> None:
+def test_firmware_that_cannot_load_the_module(change: dict[str, object], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         module_for(dataclasses.replace(STOCK, **change), "/dev/ttyACM0")  # type: ignore[arg-type]
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import serial
 
-from tinywake.device.remote import execute, remote
-from tinywake.device.targets import UnixBoard, open_target
+from tinywake.device.line.remote import execute, remote
+from tinywake.device.targets.registry import open_target
+from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import DeviceError, ToolError
 
 lacking = UnixBoard.available()
@@ -166,7 +167,7 @@ def test_stop_ends_the_process_and_the_port() -> None:
 
 def test_the_board_ends_with_the_process_that_owns_it() -> None:
     program = (
-        "import time\nfrom tinywake.device.targets import UnixBoard\nb = UnixBoard()\nb.start()\n"
+        "import time\nfrom tinywake.device.targets.unix import UnixBoard\nb = UnixBoard()\nb.start()\n"
         "print(b._process.pid, b.port, flush=True)\ntime.sleep(60)"
     )
     owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

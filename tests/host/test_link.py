@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinywake.device.link import (
+from tinywake.device.line.events import (
     LIMIT,
     Boot,
     End,

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""From an int8 .tflite to a .twm: read, fuse, stream, plan, pack. Needs no TensorFlow."""
+"""From an int8 .tflite to a .twm: read (tflite), rewrite (passes), place (plan), write (twm). Needs no TensorFlow."""
 
 __all__: list[str] = []

@@ -7,9 +7,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinywake.compiler import layout
-from tinywake.compiler.layout import OpCode, Place, Section
-from tinywake.compiler.listening import Detector, Label
+from tinywake.compiler.twm import layout
+from tinywake.compiler.twm.layout import OpCode, Place, Section
+from tinywake.compiler.twm.listening import Detector, Label
 from tinywake.core import Model
 
 __all__ = ["TwmFile", "TwmOp", "TwmTensor", "unpack"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinywake.compiler import layout
+from tinywake.compiler.twm import layout
 from tinywake.compiler.graph import (
     AveragePool2D,
     Conv2D,
@@ -28,8 +28,8 @@ from tinywake.compiler.graph import (
     StatePush,
     Tensor,
 )
-from tinywake.compiler.layout import OpCode, Place, Section, TensorType
-from tinywake.compiler.listening import Listening
+from tinywake.compiler.twm.layout import OpCode, Place, Section, TensorType
+from tinywake.compiler.twm.listening import Listening
 from tinywake.compiler.plan import Plan
 from tinywake.errors import CompileError
 from tinywake.frontend import frontend_section

@@ -12,7 +12,7 @@ import numpy as np
 import tflite
 from numpy.typing import NDArray
 
-from tinywake.compiler import quantise
+from tinywake.compiler.tflite import quantise
 from tinywake.compiler.graph import (
     AveragePool2D,
     Conv2D,

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Samples in, hits out: the native module driven step by step. Nothing is allocated after construction."""
+
+import _tinywake
+
+from .model import Model
+
+__all__ = ("Engine", "Hit", "Silent")
+
+_BYTES = (bytes, bytearray)  # made once: a tuple allocates
+
+
+class Hit:
+    """A heard word. The engine has one, and writes over it at the next hit: copy what must last."""
+
+    def __init__(self):
+        self.index = -1  # of the label in the model
+        self.label = ""
+        self.score = 0  # 0..255: the network's raw probability in the step that fired
+        self.mean = 0  # 0..255: what the detector compared with the threshold
+        self.t_ms = 0  # audio time since the last reset
+
+
+class Silent:
+    """What an engine tells report.Report, for one without a link: says nothing."""
+
+    def state(self, name, lost):
+        """Listening began or ended."""
+
+    def step(self, lost):
+        """The detector has seen one more step."""
+
+    def hit(self, hit):
+        """A word was heard."""
+
+    def end(self, lost):
+        """A file microphone has no more audio."""
+
+
+class Engine:
+    """One model's front end, network and detector.
+
+    `model`: a path, a buffer or a Model. `on_hit(hit)` is called at each hit. `report`: see report.Report.
+    """
+
+    def __init__(self, model, on_hit=None, report=None):
+        self.model = model if isinstance(model, Model) else Model(model)
+        self.native = _tinywake.Listener(self.model.native)
+        self.report = report or Silent()
+        self.on_hit = on_hit
+        self.hit = Hit()
+        self.lost = 0  # samples that the source could not deliver, since the last reset
+        self._network = self.model.native
+        self._ops = self.model.ops
+        self._pcm = b""
+        self._at = 0  # samples of _pcm taken
+        self._len = 0  # and there
+
+    def reset(self):
+        """Forget all audio and start the time at 0."""
+        self._at = self._len = 0
+        self.lost = 0
+        self.native.reset()
+
+    def take(self, pcm, samples):
+        """Hold the first int16 samples of a buffer for advance(). What it held before is forgotten."""
+        self._pcm = pcm
+        self._at = 0
+        self._len = samples
+
+    def advance(self):
+        """Work through what take() holds up to the next hit; False where all of it is used up."""
+        native = self.native
+        while self._at < self._len:
+            self._at = native.feed(self._pcm, self._at, self._len)
+            if native.due:
+                self._network.run(0, self._ops)
+                label = native.settle()
+                self.report.step(self.lost)
+                if label >= 0:
+                    self._heard(label)
+                    return True
+        return False
+
+    def drain(self):
+        """Work through all that take() holds; return the number of hits."""
+        hits = 0
+        while self.advance():
+            hits += 1
+        return hits
+
+    def feed(self, pcm):
+        """Take int16 samples (bytes, bytearray or two-byte items). Return the number of hits."""
+        self.take(pcm, len(pcm) // 2 if isinstance(pcm, _BYTES) else len(pcm))
+        return self.drain()
+
+    def _heard(self, label):
+        hit = self.hit
+        hit.index = label
+        hit.label = self.model.labels[label]
+        hit.score = self.native.score(label)
+        hit.mean = self.native.mean(label)
+        hit.t_ms = self.native.t_ms
+        self.report.hit(hit)
+        if self.on_hit:
+            self.on_hit(hit)

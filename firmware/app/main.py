@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""What a board does at boot: finds the model, says who it is, listens and reports. See firmware/SERIAL.md.
+
+Two ways:
+
+    import tinywake.main
+    tinywake.main.start()       # in the background: the prompt stays alive; stop() ends it
+    tinywake.main.run()         # or: owns the loop until Ctrl-C
+"""
+
+import _tinywake
+
+from . import __version__
+from .link import Link, escape
+from .listener import Listener
+from .model import Model
+from .port import port
+from .report import Report
+
+BOOT_WAIT_MS = 200  # for a slow reader, a line; an unread port must not hold up the board
+
+__all__ = ("load", "run", "start", "stop")
+
+listener = None  # the one that load() made
+
+
+def load(model=None, score="live", on_hit=None):
+    """Open the model (default: port.find_model()), send the boot lines and return the listener."""
+    global listener
+    stop()
+    listener = None  # before the new arena is allocated
+    link = Link(port.write)
+    link.wait_ms = BOOT_WAIT_MS
+    _say_boot(link)
+    path = model
+    try:
+        path = path or port.find_model()
+        model = Model(path)
+        model.verify()
+        listener = Listener(model, on_hit)
+        listener.report = Report(link, model, listener.native, score)
+        _say_model(link, model, listener.native)
+    except (OSError, ValueError, MemoryError) as error:
+        _say_error(link, "load", "%s: %s" % (path or "model", error))
+        raise
+    return listener
+
+
+def start(mic=None, paced=None, **options):
+    """Listen in the background. `mic`: path of a wav file, else the board's own. `options`: load()'s."""
+    _with_mic(mic, paced, options).start()
+
+
+def run(mic=None, paced=None, **options):
+    """Listen until Ctrl-C or the end of a file microphone."""
+    try:
+        _with_mic(mic, paced, options).run()
+    except KeyboardInterrupt:
+        pass
+
+
+def stop():
+    """End listening."""
+    if listener:
+        listener.stop()
+
+
+def _with_mic(mic, paced, options):
+    if listener is None or options:
+        load(**options)
+    listener.stop()
+    listener.mic = port.microphone(mic, paced)
+    return listener
+
+
+def _say_boot(link):
+    board, firmware, mpy = port.identity()
+    link.begin(b"@boot v=1 app=" + escape(__version__))
+    link.text(b" board=", escape(board, 24))
+    link.text(b" fw=", escape(firmware, 30))
+    link.number(b" mpy=", mpy)
+    link.number(b" twm=", _tinywake.VERSION)
+    link.end()
+
+
+def _say_model(link, model, native):
+    link.begin(b"@model name=" + escape(model.name))
+    link.text(b" sha=", port.digest(model.file)[:16])
+    link.number(b" arena=", model.native.arena_bytes)
+    link.number(b" step=", native.step_samples)
+    link.number(b" threshold=", native.threshold)
+    link.end()
+    for index, name in enumerate(model.labels):
+        link.begin(b"@label")
+        link.number(b" i=", index)
+        link.text(b" name=", escape(name))
+        link.number(b" wake=", int(model.native.wake[index]))
+        link.end()
+
+
+def _say_error(link, where, what):
+    link.begin(b"@error where=" + where.encode())
+    link.text(b" what=", escape(what, 80))
+    link.end()

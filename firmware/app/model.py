@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""A compiled network (.twm) from a path, a buffer of one's own, or flash that can be read in place."""
+
+import _tinywake
+
+from .port import port
+
+__all__ = ("Model",)
+
+
+class Model:
+    """A network and its arena. Nothing is allocated after construction.
+
+    `model`: path of a .twm (read in place from ROMFS, else one heap copy) or a buffer aligned to 4 bytes.
+    `input`, `output`: shape, type, scale and zero point as integers (models/SPEC.md, IO).
+    """
+
+    def __init__(self, model):
+        self.name = "buffer"
+        if isinstance(model, str):
+            self.name = model.rsplit("/", 1)[-1]
+            if self.name.endswith(".twm"):
+                self.name = self.name[:-4]
+            model = port.read_file(model)
+        self.file = model
+        self.native = _tinywake.Model(model)
+        self.labels = self.native.labels
+        self.input = self.native.input
+        self.output = self.native.output
+        self.ops = self.native.ops
+        self._next = 0
+
+    def verify(self):
+        """Raise ValueError where the file's checksum differs. Reads the whole file once."""
+        self.native.verify()
+
+    def reset(self):
+        """Forget all streaming state and a run that step() has begun."""
+        self._next = 0
+        self.native.reset()
+
+    def run(self, x, y):
+        """One invoke: x and y are buffers of exactly the input's and the output's bytes."""
+        self._next = 0
+        self.native.load(x)
+        self.native.run(0, self.ops)
+        self.native.store(y)
+
+    def load(self, x):
+        """Begin an invoke that step() carries out."""
+        self._next = 0
+        self.native.load(x)
+
+    def step(self, operators=1):
+        """Run the next operators of the invoke; True once all have run, then store() has the output."""
+        last = self._next + operators
+        if last > self.ops:
+            last = self.ops
+        self.native.run(self._next, last)
+        self._next = last
+        return last == self.ops
+
+    def store(self, y):
+        """Copy the output into y."""
+        self.native.store(y)

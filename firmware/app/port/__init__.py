@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""All that differs between interpreters and boards, behind one interface; the board file's PORT says which.
+
+A port has:
+
+    ticks_ms() -> int, ticks_diff(later, earlier) -> int, sleep_ms(ms)
+    write(buf, start, end, wait_ms) -> int  to the serial link: waits for room (-1: for ever); bytes taken
+    read_file(path) -> buffer               in place where the file system can, else one heap copy
+    find_model() -> str                     path of the model to load; OSError where there is none
+    digest(buf) -> bytes                    SHA-256 in hex
+    identity() -> (board, firmware, mpy)    for @boot: two strings and the number of the native ABI
+    every(period_ms, callback)              background timer: callback(ignored); 0 stops; RuntimeError: none
+    microphone(path=None, paced=None)       as the board file's MIC says, or a wav file
+
+and a microphone has:
+
+    open(), close()                         may be repeated; open starts the time
+    readinto(buf) -> int                    waits; bytes of int16 mono 16 kHz; short or 0 only at the end
+    due_ms(count) -> int                    time until readinto of `count` bytes need not wait
+    start(buf, callback)                    background: callback(count) when buf has been filled; 0: the end
+    lost                                    samples missed since open
+"""
+
+from .. import pins
+
+__all__ = ("port",)
+
+port = __import__(__name__ + "." + pins.PORT, None, None, ("port",))

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The three functions the core takes from libc, for native modules, which have no libc: the interpreter's own, through the
+// table that every native module is given. User C modules and the host link the real ones and leave this file out.
+#include "py/dynruntime.h"
+
+#undef memcpy
+#undef memmove
+#undef memset
+
+void *memcpy(void *dest, const void *src, size_t n) {
+    return mp_fun_table.memmove_(dest, src, n);
+}
+
+void *memmove(void *dest, const void *src, size_t n) {
+    return mp_fun_table.memmove_(dest, src, n);
+}
+
+void *memset(void *s, int c, size_t n) {
+    return mp_fun_table.memset_(s, c, n);
+}

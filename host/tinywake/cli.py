@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: MIT
+"""The verbs. Each is a thin wrapper over a public function; heavy modules are imported when a verb needs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tinywake import __version__
+from tinywake.errors import AudioError, ModelError
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="tinywake",
+    help="Train a wake word, compile it to a few kilobytes, hear it on a MicroPython board.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False)
+
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
+_Target = Annotated[str, typer.Option("--target", help="host, unix, or a serial port.")]
+_ModelFile = Annotated[Path, typer.Option("--model", help="A compiled model (.twm).")]
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on standard error: none where that is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as progress:
+        yield progress
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="recipe.toml: the word and how to train it.")],
+    out: Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the results [beside the recipe].")] = None,
+    data: Annotated[Optional[list[Path]], typer.Option("--data", help="Folder of recordings; may be given again.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Train a wake word: recipe -> model.tflite and model.twm."""
+    from tinywake.pipeline.train import train as run
+
+    with _progress() as progress:
+        task = progress.add_task("starting", total=1.0)
+
+        def show(stage: str, fraction: float) -> None:
+            progress.update(task, description=stage, completed=fraction)
+
+        result = run(recipe, out or recipe.parent, tuple(data or ()), show)
+    if as_json:
+        _print_json(result.facts())
+    else:
+        for line in result.lines():
+            _out.print(line)
+
+
+@app.command(name="compile")
+def compile_(
+    source: Annotated[Path, typer.Argument(help="An int8 .tflite.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .twm to write.")],
+    stream: Annotated[bool, typer.Option("--stream", help="Take only new frames; keep the rest as state.")] = False,
+    frames: Annotated[int, typer.Option(help="New frames an invoke, with --stream.", min=1)] = 3,
+    recipe: Annotated[Optional[Path], typer.Option(help="Recipe with label and detector, for a listener.")] = None,
+    report: Annotated[bool, typer.Option("--report", help="Every operator's cost.")] = False,
+) -> None:
+    """Compile an int8 .tflite into a .twm."""
+    from tinywake.audio.clips import write_beside
+    from tinywake.compiler.build import compile_tflite
+    from tinywake.compiler.report import compiled_costs
+    from tinywake.pipeline.train import listening_of
+
+    listening = None if recipe is None else listening_of(recipe)
+    compiled = compile_tflite(source, frames=frames if stream else None, listening=listening)
+    write_beside(out, lambda part: part.write_bytes(compiled.blob))
+    _out.print(
+        f"{out}: {len(compiled.blob):,} bytes (from {source.stat().st_size:,}), arena {compiled.plan.arena_bytes:,} "
+        f"(lower bound {compiled.plan.lower_bound:,}), state {compiled.plan.state_bytes:,}, "
+        f"{compiled.graph.macs():,} MACs an invoke"
+    )
+    if report:
+        table = Table("", "operator", "output h w c", "MACs", "weights", box=None)
+        for op in compiled_costs(compiled):
+            table.add_row(str(op.index), op.kind, " ".join(map(str, op.output)), f"{op.macs:,}", f"{op.weight_bytes:,}")
+        _out.print(table)
+
+
+@app.command()
+def inspect(model: Annotated[Path, typer.Argument(help="A compiled model (.twm).")], as_json: _Json = False) -> None:
+    """Show sections, operators, memory, detector and provenance of a .twm."""
+    from tinywake.compiler.report import summary
+
+    facts = summary(model)
+    if as_json:
+        _print_json(facts)
+        return
+    table = Table(show_header=False, box=None)
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{name} {number}" for name, number in value.items())
+        table.add_row(key.replace("_", " "), " ".join(value) if isinstance(value, list) else str(value))
+    _out.print(table)
+
+
+@app.command()
+def run(
+    model: Annotated[Path, typer.Argument(help="A compiled model (.twm).")],
+    source: Annotated[Path, typer.Option("--input", help="X.npy: int8 [N, ...input shape].")],
+    out: Annotated[Path, typer.Option("--output", help="Y.npy to write: [N, ...output shape].")],
+    target: _Target = "host",
+) -> None:
+    """Run a network on arrays; state is reset once, then carried over the N invokes."""
+    import numpy as np
+
+    from tinywake.audio.clips import write_beside
+    from tinywake.pipeline.running import run_network
+
+    try:
+        x = np.load(source, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as e:
+        raise ModelError(f"{source}: not a readable .npy file ({e})") from e
+    y = run_network(model, x, target)
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.save(file, y)
+
+    write_beside(out, write)
+    _out.print(f"{out}: {y.dtype} {list(y.shape)}")
+
+
+@app.command()
+def features(
+    clip: Annotated[Path, typer.Argument(help="A sound file of any rate and channel count.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="F.npy to write: uint16 [frames, 40].")],
+) -> None:
+    """Compute the audio features that networks hear: those of the TFLM micro-frontend."""
+    import numpy as np
+
+    from tinywake.audio.clips import read_clip, write_beside
+    from tinywake.core import Frontend
+
+    frames = Frontend().features(read_clip(clip, silent_ok=True))
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.save(file, frames)
+
+    write_beside(out, write)
+    _out.print(f"{out}: uint16 {list(frames.shape)}")
+
+
+@app.command()
+def listen(
+    clips: Annotated[list[Path], typer.Argument(help="Sound files; each is heard from a fresh start.")],
+    model: _ModelFile,
+    target: _Target = "host",
+    scores: Annotated[Optional[Path], typer.Option(help="S.npz to write: every step's scores.")] = None,
+) -> None:
+    """Listen to clips. Standard output carries only hits, one JSON object a line."""
+    import numpy as np
+
+    from tinywake.audio.clips import write_beside
+    from tinywake.pipeline.hearing import hear
+
+    arrays: dict[str, Any] = {}
+    with _progress() as progress:
+        task = progress.add_task("listening", total=len(clips))
+        for heard in hear(model, clips, target, lambda done: progress.update(task, completed=done)):
+            for hit in heard.hits:
+                entry = {"clip": heard.clip, "t_ms": hit.t_ms, "label": hit.label, "score": hit.score / 256}
+                print(json.dumps(entry, ensure_ascii=False), flush=True)
+            arrays[heard.clip] = heard.scores.astype(np.float32) / 256
+            arrays[f"{heard.clip}#detector"] = heard.means.astype(np.float32) / 256
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+
+    if scores is not None:
+        write_beside(scores, write)
+
+
+@app.command(name="eval")
+def eval_(
+    model: _ModelFile,
+    positives: Annotated[list[Path], typer.Option(help="Folder or CSV of clips with the word; may be given again.")],
+    negatives: Annotated[list[Path], typer.Option(help="Folder or CSV without it; may be given again.")],
+    label: Annotated[Optional[str], typer.Option(help="Which wake label, where the model has several.")] = None,
+    plot: Annotated[Optional[Path], typer.Option("--plot", help="PNG of the DET curve to write.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Measure misses against false accepts per hour."""
+    from tinywake.evaluate.plots import plot_det
+    from tinywake.pipeline.evaluation import evaluate
+
+    with _progress() as progress:
+        task = progress.add_task("listening")
+        result = evaluate(
+            model, positives, negatives, label=label, on_clip=lambda n, of: progress.update(task, completed=n, total=of)
+        )
+    if plot is not None:
+        plot_det({result.model: result.curve}, plot, f"{result.label}, {result.model}")
+    if as_json:
+        _print_json(result.facts())
+        return
+    low, high = result.false_accept_bounds
+    _out.print(
+        f"{result.label}: {result.curve.positives} clips with the word, {result.curve.hours:.2f} h without it, each "
+        f"behind {result.lead_ms} ms of quiet"
+    )
+    table = Table("false accepts/h at most", "threshold", "misses", "false accepts counted", box=None)
+    for budget, threshold, missed, counted in result.curve.table():
+        table.add_row(f"{budget:g}", str(threshold), f"{100 * missed:.1f} %", str(counted))
+    _out.print(table)
+    _out.print(
+        f"at the model's own threshold {result.threshold}: {100 * result.misses:.1f} % missed, {result.false_accepts} "
+        f"false accepts ({low:.1f} to {high:.1f} an hour at 95 %)"
+    )
+    shares = sorted(result.speakers, key=lambda s: s.missed / s.clips)
+    if len(shares) > 1:
+        middle, worst = shares[len(shares) // 2], shares[-1]
+        _out.print(
+            f"{len(shares)} speakers: median {100 * middle.missed / middle.clips:.0f} % missed, worst "
+            f"{100 * worst.missed / worst.clips:.0f} % ({worst.speaker}, {worst.clips} clips)"
+        )
+    if plot is not None:
+        _out.print(f"plot: {plot}")
+
+
+@app.command()
+def deploy(
+    port: Annotated[str, typer.Argument(help="Serial port of the board.")],
+    model: _ModelFile,
+    board: Annotated[Optional[str], typer.Option(help="Name under boards/; needed the first time.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Put module, app and model on a board; only what changed is copied, and everything is verified by hash."""
+    from tinywake.compiler.twm.unpack import unpack
+    from tinywake.device.deploy import deploy as put
+
+    unpack(model)
+    report = put(port, model, board=board)
+    if as_json:
+        _print_json({**asdict(report), "firmware": str(report.firmware)})
+        return
+    _out.print(
+        f"{report.port}: {report.firmware}; copied {len(report.copied)} files ({report.bytes_copied:,} bytes), "
+        f"{len(report.unchanged)} unchanged; model {report.model_bytes:,} bytes, module {report.module_bytes:,}; "
+        f"heap free {report.heap_before:,} -> {report.heap_loaded:,} with module and app"
+    )
+
+
+@app.command()
+def monitor(
+    port: Annotated[str, typer.Argument(help="Serial port or pyserial URL.")],
+    log: Annotated[Optional[Path], typer.Option(help="Append every event to this file, as JSON lines.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of the view.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Leave at the first hit.")] = False,
+    seconds: Annotated[Optional[float], typer.Option(help="Leave after so long.", min=0)] = None,
+) -> None:
+    """Watch a board: state, level, score and detections, live."""
+    from tinywake.device.monitor import monitor as watch
+
+    heard = watch(port, log=log, json=as_json, once=once, seconds=seconds, console=_out)
+    if once and not heard:
+        raise typer.Exit(1)
+
+
+@app.command()
+def targets(as_json: _Json = False) -> None:
+    """Which targets can run here, and what the others lack."""
+    from tinywake.device.targets.registry import TARGETS
+
+    lacking = {"host": None, **{name: target.available() for name, target in TARGETS.items()}}
+    if as_json:
+        _print_json({name: {"available": why is None, "lacks": why} for name, why in lacking.items()})
+        return
+    for name, why in lacking.items():
+        _out.print(f"{name:8} {'ready' if why is None else why}")
+
+
+@app.command()
+def boards(as_json: _Json = False) -> None:
+    """Boards that are supported."""
+    from tinywake.device.boards import board_names, load_board
+
+    known = {name: load_board(name) for name in board_names()}
+    if as_json:
+        _print_json({name: {k: str(v) for k, v in asdict(board).items()} for name, board in known.items()})
+        return
+    for name, board in known.items():
+        _out.print(f"{name:12} {board.title}")
+
+
+@app.command()
+def demo(
+    recipe: Annotated[Path, typer.Argument(help="The recipe to train.")] = Path("models/demo/recipe.toml"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for model and clips.")] = Path("build/demo"),
+    clip: Annotated[Optional[list[Path]], typer.Option(help="A recording of one's own; may be given again.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Train a wake word from text-to-speech, put it on an emulated board, and play clips to it."""
+    from tinywake.pipeline.demo import run_demo
+
+    missing = next((path for path in clip or () if not path.is_file()), None)
+    if missing is not None:
+        raise AudioError(f"{missing}: there is no such file")
+    with _progress() as progress:
+        task = progress.add_task("starting", total=1.0)
+        result = run_demo(
+            recipe, out, tuple(clip or ()), lambda what, part: progress.update(task, description=what, completed=part)
+        )
+    if as_json:
+        _print_json(result.facts())
+    else:
+        for line in result.lines():
+            _out.print(line)

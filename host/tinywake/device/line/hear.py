@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Let a board listen to clips, and bring back every score of its own front end and network, bit for bit.
+
+The clip becomes the board's wav microphone and is played as fast as the board can listen, in report mode
+`all` (firmware/SERIAL.md), where the app waits for the line instead of dropping one. What is missing or
+damaged all the same is an error here, never a gap.
+"""
+
+import io
+import wave
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinywake.device.line.events import End, Error, Event, Hit, Label, LineReader, Score
+from tinywake.device.line.rawrepl import RawRepl
+from tinywake.errors import DeviceError
+
+__all__ = ["Heard", "listen_on"]
+
+_CLIP = "listen.wav"  # on the board, in its working directory
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a board made of one clip. Columns are the wake labels, in the model's order."""
+
+    labels: tuple[str, ...]
+    t_ms: npt.NDArray[np.int32]  # [steps] audio time at the step's end, milliseconds
+    scores: npt.NDArray[np.uint8]  # [steps, labels] raw probability, times 256
+    means: npt.NDArray[np.uint8]  # [steps, labels] what the detector compared with the threshold
+    ready: npt.NDArray[np.bool_]  # [steps] the network had seen its whole receptive field
+    hits: tuple[Hit, ...]
+
+
+def listen_on(
+    port: str,
+    clips: Iterable[npt.NDArray[np.int16]],
+    *,
+    model: str | None = None,
+    directory: Path | None = None,
+    timeout: float = 30.0,
+) -> Iterator[Heard]:
+    """Yield what the board at `port` hears in each clip (int16 [samples], 16 kHz mono), each from a fresh
+    start.
+
+    `model`: path on the board; default: the one it boots with. `directory`: the board's file system, where
+    it is a directory of this computer (the unix board): clips are written there instead of sent over the
+    line. `timeout`: seconds of silence after which the board counts as dead.
+    """
+    with RawRepl(port, timeout) as board:
+        labels = _load(board, model)
+        try:
+            for clip in clips:
+                _put_clip(board, clip, directory)
+                yield _listen(board, labels)
+        finally:
+            _remove_clip(board, directory)
+
+
+def _load(board: RawRepl, model: str | None) -> tuple[str, ...]:
+    events = _run(board, f"import tinywake.main as m\nm.load({model!r}, 'all') and None")
+    labels = sorted((event for event in events if isinstance(event, Label)), key=lambda label: label.i)
+    if not labels:
+        raise DeviceError(
+            f"{board.port}: the board did not say what its labels are: is the app the same version?"
+        )
+    return tuple(label.label for label in labels if label.wake)
+
+
+def _put_clip(board: RawRepl, clip: npt.NDArray[np.int16], directory: Path | None) -> None:
+    if clip.dtype != np.int16 or clip.ndim != 1:
+        raise TypeError(f"a clip is int16 [samples], not {clip.dtype} {list(clip.shape)}")
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(clip.astype("<i2").tobytes())
+    if directory is None:
+        board.put(_CLIP, data.getvalue())
+    else:
+        (directory / _CLIP).write_bytes(data.getvalue())
+
+
+def _remove_clip(board: RawRepl, directory: Path | None) -> None:
+    if directory is not None:
+        (directory / _CLIP).unlink(missing_ok=True)
+    else:
+        board.exec(f"import os\nif {_CLIP!r} in os.listdir(): os.remove({_CLIP!r})")
+
+
+def _run(board: RawRepl, code: str) -> list[Event]:
+    reader = LineReader()
+    events: list[Event] = []
+    try:
+        board.exec(code, lambda data: events.extend(reader.feed(data)))
+    except DeviceError as error:
+        said = [event.what for event in events if isinstance(event, Error)]
+        raise DeviceError(f"{board.port}: {said[-1]}") if said else error from None
+    if reader.bad:
+        raise DeviceError(
+            f"{board.port}: {reader.bad} damaged line(s) from the board: a bad cable, or two programs on it"
+        )
+    return events
+
+
+def _listen(board: RawRepl, labels: tuple[str, ...]) -> Heard:
+    events = _run(board, f"m.run(mic={_CLIP!r}, paced=False)")
+    scores = [event for event in events if isinstance(event, Score)]
+    ends = [event for event in events if isinstance(event, End)]
+    width = len(labels)
+    if len(ends) != 1 or len(scores) != ends[0].steps * width or ends[0].lost:
+        want = f"{ends[0].steps} steps" if ends else "an end"
+        raise DeviceError(
+            f"{board.port}: {len(scores)} scores of {want} with {width} labels: the run was disturbed"
+        )
+    table = np.array([(s.t, s.score, s.mean, s.ready) for s in scores], np.int64).reshape(-1, width, 4)
+    if (table[:, :, 0] != table[:, :1, 0]).any():
+        raise DeviceError(f"{board.port}: the scores of a step do not belong together: the run was disturbed")
+    return Heard(
+        labels,
+        table[:, 0, 0].astype(np.int32),
+        table[:, :, 1].astype(np.uint8),
+        table[:, :, 2].astype(np.uint8),
+        table[:, 0, 3].astype(np.bool_),
+        tuple(event for event in events if isinstance(event, Hit)),
+    )

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""A small client of MicroPython's raw REPL: run code on a board, see its output as it comes, put files there.
+
+Why not mpremote: a clip takes several commands, each a process that enters the REPL anew; its Python
+interface is not a documented one; and its file commands need os.ilistdir, which CircuitPython lacks. deploy
+still uses it for what it is good at. Code goes over in raw-paste mode, whose flow control keeps any UART
+from overrunning.
+"""
+
+import binascii
+import contextlib
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import serial
+
+from tinywake.errors import DeviceError
+
+__all__ = ["RawRepl", "open_port"]
+
+_BANNER = b"raw REPL; CTRL-B to exit\r\n>"
+_PIECE = 768  # bytes of a file in one statement
+_STOP = b"import sys\nm = sys.modules.get('tinywake.main')\nif m: m.stop()\n"
+
+
+def open_port(port: str, baud: int = 115200, timeout: float = 0.05) -> Any:
+    """Open a serial port or pyserial URL. `timeout`: seconds that a read waits at most."""
+    try:
+        return serial.serial_for_url(port, baudrate=baud, timeout=timeout, exclusive=True)
+    except ValueError as error:  # an unknown kind of URL
+        raise DeviceError(f"{port}: {error}") from error
+    except (OSError, TypeError):
+        pass
+    try:
+        return serial.serial_for_url(port, baudrate=baud, timeout=timeout)  # URL handlers know no `exclusive`
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DeviceError(
+            f"{port}: cannot be opened ({reason}); is the board plugged in, and the port free?"
+        ) from error
+
+
+class RawRepl:
+    """A board whose prompt we hold. What it did is interrupted; leaving gives the ordinary prompt back."""
+
+    def __init__(self, port: str, timeout: float = 10.0) -> None:
+        """`timeout`: seconds without a byte after which the board counts as dead."""
+        self.port = port
+        self.timeout = timeout
+        self._serial = open_port(port)
+        self._buffer = bytearray()
+        try:
+            self._enter()
+        except BaseException:
+            self._serial.close()
+            raise
+
+    def __enter__(self) -> "RawRepl":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what runs, go back to the ordinary prompt and close the port."""
+        with contextlib.suppress(OSError):  # unplugged
+            self._serial.write(b"\r\x03\x02")
+            self._serial.flush()
+        self._serial.close()
+
+    def _enter(self) -> None:
+        self._write(b"\r\x03\x03")
+        self._write(b"\r\x01")
+        self._until(_BANNER)
+        # A listener in the background writes between our bytes: plain raw mode bears that, raw paste not.
+        self._write(_STOP + b"\x04")
+        self._until(b"OK")
+        self._until(b"\x04")
+        self._until(b"\x04>")
+
+    def exec(self, code: str, on_output: Callable[[bytes], None] | None = None) -> bytes:
+        """Run code to its end. Its output goes to `on_output` as it comes, or is returned.
+
+        Raises DeviceError with the last line of the board's traceback where the code raises.
+        """
+        self._send(code.encode())
+        output = bytearray()
+        self._until(b"\x04", on_output or output.extend)
+        error = self._until(b"\x04")
+        self._until(b">")
+        if error:
+            last = error.decode("utf-8", "replace").strip().splitlines()[-1]
+            raise DeviceError(f"{self.port}: {last}")
+        return bytes(output)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file on the board."""
+        self.exec(f"from binascii import a2b_base64 as d\nf = open({path!r}, 'wb')")
+        for at in range(0, len(data), _PIECE):
+            text = binascii.b2a_base64(data[at : at + _PIECE], newline=False)
+            self.exec(f"f.write(d({text!r})) and None")
+        self.exec("f.close()")
+
+    def get(self, path: str) -> bytes:
+        """Read a file on the board."""
+        self.exec(f"from binascii import b2a_base64 as e\nf = open({path!r}, 'rb')")
+        data = bytearray()
+        while piece := self.exec(f"b = f.read({_PIECE})\nif b: print(e(b).decode())").strip():
+            data += binascii.a2b_base64(piece)
+        self.exec("f.close()")
+        return bytes(data)
+
+    def _send(self, code: bytes) -> None:
+        self._write(b"\x05A\x01")
+        if self._take(2) != b"R\x01":
+            raise DeviceError(f"{self.port}: no raw-paste mode: MicroPython 1.23 or later is needed")
+        window = int.from_bytes(self._take(2), "little")
+        room = window
+        while code:
+            while room == 0 or self._buffer or self._serial.in_waiting:
+                sign = self._take(1)
+                if sign != b"\x01":
+                    self._write(b"\x04")
+                    raise DeviceError(f"{self.port}: the board stopped reading our code")
+                room += window
+            self._write(code[:room])
+            sent, code = min(room, len(code)), code[room:]
+            room -= sent
+        self._write(b"\x04")
+        self._until(b"\x04")
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._serial.write(data)
+        except OSError as error:
+            raise DeviceError(f"{self.port}: the board is gone ({error})") from error
+
+    def _more(self) -> None:
+        end = time.monotonic() + self.timeout
+        while True:
+            try:
+                data = self._serial.read(max(1, self._serial.in_waiting))
+            except OSError as error:
+                raise DeviceError(f"{self.port}: the board is gone ({error})") from error
+            if data:
+                self._buffer += data
+                return
+            if time.monotonic() > end:
+                raise DeviceError(
+                    f"{self.port}: no answer for {self.timeout:g} s: is it a board at its prompt?"
+                )
+
+    def _take(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            self._more()
+        data = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return data
+
+    def _until(self, end: bytes, on_data: Callable[[bytes], object] | None = None) -> bytes:
+        """Take all up to `end` and return it without that; or hand it on as it comes (`end`: one byte)."""
+        at = self._buffer.find(end)
+        while at < 0:
+            if on_data and self._buffer:
+                on_data(bytes(self._buffer))
+                self._buffer.clear()
+            self._more()
+            at = self._buffer.find(end)
+        data = self._take(at)
+        self._take(len(end))
+        if on_data:
+            on_data(data)
+            return b""
+        return data

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""What every emulated board is: something that gives a port like any other."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Target"]
+
+
+class Target(ABC):
+    """An emulated board: start it, use its port, stop it. It ends with this process, however that ends."""
+
+    board: str  # the directory under boards/ that describes it
+    port: str  # what to give to mpremote; valid while it runs
+    directory: Path | None  # its file system, where that is a folder of this computer
+
+    @staticmethod
+    @abstractmethod
+    def available() -> str | None:
+        """None where it can run, else one line: what is missing and how to get it."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Boot the board."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it. Does nothing where it does not run."""
+
+    def __enter__(self) -> Self:
+        """Boot the board."""
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End it."""
+        self.stop()

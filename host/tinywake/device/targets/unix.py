@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""MicroPython's unix port as a board: a program on this computer behind a pty."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tinywake.device import places
+from tinywake.device.targets.target import Target
+from tinywake.errors import DeviceError, ToolError
+
+if os.name == "posix":
+    import pty
+    import tty
+
+__all__ = ["UnixBoard"]
+
+
+def _native_modules_load() -> bool:
+    return platform.machine() in ("x86_64", "AMD64")
+
+
+class UnixBoard(Target):
+    """MicroPython's unix port behind a pty; a private directory is its file system."""
+
+    board = "UNIX"
+
+    def __init__(self, directory: Path | None = None, *, usermod: bool | None = None, heap_kb: int = 512) -> None:
+        """A board, not booted yet.
+
+        `directory`: the file system, kept; else a temporary one. `usermod`: the build with _tinywake compiled
+        in (default: only where native modules cannot be loaded). `heap_kb`: objects are twice a board's size.
+        """
+        self._usermod = not _native_modules_load() if usermod is None else usermod
+        self._heap = f"{heap_kb}K"
+        self._temporary = tempfile.TemporaryDirectory(prefix="tinywake-board-") if directory is None else None
+        self.directory = Path(self._temporary.name if self._temporary else directory or "").resolve()
+        self._process: subprocess.Popen[str] | None = None
+        self._lifeline: int | None = None
+
+    @staticmethod
+    def _interpreter(usermod: bool) -> Path | None:
+        root = places.checkout()
+        name = "micropython-usermod" if usermod else "micropython"
+        return root and root / "build" / "targets" / "unix" / name
+
+    @staticmethod
+    def available() -> str | None:
+        """None where it can run, else one line: what is missing and how to get it."""
+        if os.name != "posix":
+            return "unix: needs a Unix; on Windows use WSL"
+        interpreter = UnixBoard._interpreter(not _native_modules_load())
+        if interpreter is None:
+            return "unix: needs a checkout of the project, where make targets builds it"
+        return None if interpreter.exists() else "unix: the interpreter is not built: make targets"
+
+    def start(self) -> None:
+        """Boot: from here on the board answers on `port`."""
+        if self._process is not None:
+            return
+        interpreter = self._interpreter(self._usermod)
+        if interpreter is None or not interpreter.exists():
+            raise ToolError(self.available() or f"{interpreter} is not built: make targets")
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DeviceError(f"{self.directory} cannot be the board's file system: {error.strerror}") from error
+        master, slave = pty.openpty()
+        watched, self._lifeline = os.pipe()
+        try:
+            tty.setraw(slave)
+            self.port = os.ttyname(slave)
+            self._process = self._spawn(interpreter, master, watched)
+        finally:
+            # The board holds the pty from now on; a slave kept open here would be a host that never reads.
+            for fd in (master, slave, watched):
+                os.close(fd)
+        assert self._process.stderr is not None
+        # This ends when the board has put its serial port in place of stderr, or has died.
+        said = self._process.stderr.read().strip()
+        if said or self._process.poll() is not None:
+            self.stop()
+            raise DeviceError(f"the unix board did not start: {(said or 'no message').splitlines()[-1]}")
+
+    def _spawn(self, interpreter: Path, master: int, watched: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(interpreter.resolve()), "-X", f"heapsize={self._heap}", "-m", "unixboot"],
+            stdin=master,
+            stdout=master,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.directory,
+            pass_fds=(watched,),
+            start_new_session=True,  # Ctrl-C in this terminal is not for the board
+            env={
+                "UNIXBOARD_ROOT": str(self.directory),
+                "UNIXBOARD_HEAP": self._heap,
+                "UNIXBOARD_LIFELINE": str(watched),
+                "MICROPYPATH": ".frozen:/lib",
+            },
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether the board still runs: a program on it can end it only by a crash."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the board; a temporary file system goes with it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stderr is not None:
+                self._process.stderr.close()
+            self._process = None
+        if self._lifeline is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._lifeline)
+            self._lifeline = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
