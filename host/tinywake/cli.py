@@ -340,9 +340,13 @@ def demo(
         raise AudioError(f"{missing}: there is no such file")
     with _progress() as progress:
         task = progress.add_task("starting", total=1.0)
-        result = run_demo(
-            recipe, out, tuple(clip or ()), lambda what, part: progress.update(task, description=what, completed=part)
-        )
+
+        def show(stage: str, fraction: float) -> None:
+            progress.update(task, description=stage, completed=fraction)
+            if stage == "listening":
+                progress.stop()  # the monitor has the terminal from here on
+
+        result = run_demo(recipe, out, tuple(clip or ()), show, None if as_json else _out)
     if as_json:
         _print_json(result.facts())
     else:

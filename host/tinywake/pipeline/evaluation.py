@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinywake.audio.clips import RATE, Pcm, read_clip
 from tinywake.compiler.twm.unpack import unpack
@@ -56,6 +57,26 @@ class Evaluation:
         """95 % Poisson limits of the false accepts an hour."""
         return poisson_bounds(self.false_accepts, self.curve.hours)
 
+    def facts(self) -> dict[str, object]:
+        """As JSON-able values."""
+        low, high = self.false_accept_bounds
+        return {
+            "model": self.model,
+            "label": self.label,
+            "positives": self.curve.positives,
+            "hours": self.curve.hours,
+            "threshold": self.threshold,
+            "misses": self.misses,
+            "false_accepts": self.false_accepts,
+            "false_accepts_per_hour_95": [low, high],
+            "det": [
+                {"per_hour_at_most": budget, "threshold": threshold, "misses": missed, "false_accepts": counted}
+                for budget, threshold, missed, counted in self.curve.table()
+            ],
+            "speakers": {share.speaker: [share.missed, share.clips] for share in self.speakers},
+            "lead_ms": self.lead_ms,
+        }
+
 
 def evaluate(
     model: Path,
@@ -89,7 +110,8 @@ def evaluate(
         raise AudioError(f"{negatives[0]}: every clip in it is among the positives as well")
     step_ms = file.frames * 10
     lead = (file.warmup + 1) * step_ms + 500
-    scores, seconds = [], []
+    scores: list[NDArray[np.uint8]] = []
+    seconds: list[float] = []
     for done, hearing in enumerate(hear_pcm(model, _embedded([*wanted, *unwanted], lead, seconds)), 1):
         scores.append(hearing.scores[hearing.ready, hearing.labels.index(label)])
         if on_clip is not None:

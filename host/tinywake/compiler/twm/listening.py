@@ -31,7 +31,8 @@ class InputMap:
         """Map features of any shape; the same integers as the core's input_map.c."""
         u = features.astype(np.int64)
         x = ((u * self.multiply + self.add) >> self.shift) // self.divide + self.offset
-        return np.clip(x, self.low, self.high).astype(np.int8)
+        mapped: NDArray[np.int8] = np.clip(x, self.low, self.high).astype(np.int8)
+        return mapped
 
     def check(self, scale: float, zero_point: int) -> None:
         """Compare with the network's own quantisation over all 65,536 features.

@@ -8,7 +8,7 @@ damaged all the same is an error here, never a gap.
 
 import io
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tinywake.device.line.events import End, Error, Event, Hit, Label, LineReade
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["Heard", "listen_on"]
+__all__ = ["Heard", "listen_on", "play_on"]
 
 _CLIP = "listen.wav"  # on the board, in its working directory
 
@@ -43,7 +43,7 @@ def listen_on(
     model: str | None = None,
     directory: Path | None = None,
     timeout: float = 30.0,
-) -> Iterator[Heard]:
+) -> Generator[Heard, None, None]:
     """Yield what the board at `port` hears in each clip (int16 [samples], 16 kHz mono), each from a fresh
     start.
 
@@ -57,6 +57,33 @@ def listen_on(
             for clip in clips:
                 _put_clip(board, clip, directory)
                 yield _listen(board, labels)
+        finally:
+            _remove_clip(board, directory)
+
+
+def play_on(
+    port: str,
+    clip: npt.NDArray[np.int16],
+    on_event: Callable[[Event], None],
+    *,
+    directory: Path | None = None,
+    paced: bool = False,
+    timeout: float = 30.0,
+) -> None:
+    """Play one clip to the board as a microphone would, in report mode `live`; `on_event` gets what it says, as it says it.
+
+    `paced`: in real time, else as fast as the board listens. The rest as in listen_on.
+    """
+    with RawRepl(port, timeout) as board:
+        _put_clip(board, clip, directory)
+        reader = LineReader()
+
+        def take(data: bytes) -> None:
+            for event in reader.feed(data):
+                on_event(event)
+
+        try:
+            board.exec(f"import tinywake.main as m\nm.load() and None\nm.run(mic={_CLIP!r}, paced={paced})", take)
         finally:
             _remove_clip(board, directory)
 

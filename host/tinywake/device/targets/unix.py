@@ -39,7 +39,7 @@ class UnixBoard(Target):
         self._usermod = not _native_modules_load() if usermod is None else usermod
         self._heap = f"{heap_kb}K"
         self._temporary = tempfile.TemporaryDirectory(prefix="tinywake-board-") if directory is None else None
-        self.directory = Path(self._temporary.name if self._temporary else directory or "").resolve()
+        self.directory: Path = Path(self._temporary.name if self._temporary else directory or "").resolve()
         self._process: subprocess.Popen[str] | None = None
         self._lifeline: int | None = None
 

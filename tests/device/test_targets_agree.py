@@ -1,0 +1,53 @@
+"""What the host computes is what the board computes, bit for bit: the same clips and inputs on both."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tinywake.compiler.build import compile_tflite
+from tinywake.device.targets.registry import TARGETS
+from tinywake.pipeline.hearing import hear
+from tinywake.pipeline.running import run_network
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from tiny import listening_model  # noqa: E402
+
+
+@pytest.fixture(params=sorted(TARGETS))
+def target(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    lacking = TARGETS[name].available()
+    if lacking:
+        pytest.skip(lacking)
+    return name
+
+
+def test_the_same_scores(target: str, tmp_path: Path) -> None:
+    model = tmp_path / "loud.twm"
+    model.write_bytes(listening_model())
+    rng = np.random.default_rng(0)
+    clips = []
+    for number, (level, samples) in enumerate(((3000, 40_000), (30_000, 16_001), (5, 8_000))):
+        clips.append(tmp_path / f"{number}.wav")
+        swell = np.sin(np.arange(samples) / 3000) ** 2
+        soundfile.write(clips[-1], (rng.normal(0, level, samples) * swell).clip(-32768, 32767).astype(np.int16), 16000)
+    here, there = list(hear(model, clips)), list(hear(model, clips, target))
+    assert len(here) == len(there) == 3
+    assert any(heard.hits for heard in here)
+    for a, b in zip(here, there, strict=True):
+        assert (a.clip, a.labels, a.hits) == (b.clip, b.labels, b.hits)
+        for name in ("scores", "means", "t_ms", "ready"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["image", "word"])
+def test_the_same_outputs(target: str, vectors: Path, tmp_path: Path, name: str) -> None:
+    golden = np.load(vectors / "networks" / f"{name}.npz")
+    model = tmp_path / f"{name}.twm"
+    model.write_bytes(compile_tflite(vectors / "networks" / f"{name}.tflite").blob)
+    np.testing.assert_array_equal(run_network(model, golden["x"], target).reshape(golden["y"].shape), golden["y"])
