@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every check of untrusted bytes, with its two halves: check_ops.c for operators, frontend_check.c for the front end's
-// tables, both called from here. The list in models/SPEC.md, "What a reader must reject", is this file in words. Sums and products are 64-bit wherever a file could
-// make them large; nothing is read before it is known to lie inside the file.
+// tables, both called from here. The list in models/SPEC.md, "What a reader must reject", is this file in words. Sums
+// and products are 64-bit wherever a file could make them large; nothing is read before it is known to lie inside.
 #include "check.h"
 
 #include "bytes.h"
@@ -11,8 +11,6 @@
 #include "frontend_stages.h"
 #include "input_map.h"
 
-#define HEADER_BYTES 32
-#define SECTION_BYTES 12
 #define MAX_SECTIONS 32
 #define MAX_BYTES (1u << 24) // of file, arena, state and any tensor
 #define MAX_RANK 6
@@ -64,7 +62,7 @@ static int take_section(tw_model_t *m, uint16_t type, const uint8_t *at, uint32_
 
 static int check_header(tw_model_t *m, size_t len) {
     const uint8_t *h = m->file;
-    if (len < HEADER_BYTES) {
+    if (len < TW_HEADER_BYTES) {
         return len >= 4 && le32(h) != TW_MAGIC ? TW_ERR_MAGIC : TW_ERR_TRUNCATED;
     }
     if (le32(h) != TW_MAGIC) {
@@ -77,15 +75,15 @@ static int check_header(tw_model_t *m, size_t len) {
     m->file_bytes = le32(h + 8);
     m->arena_bytes = le32(h + 12);
     m->state_bytes = le32(h + 16);
-    const uint32_t table_bytes = sections * SECTION_BYTES;
-    if (len < HEADER_BYTES + table_bytes || len < m->file_bytes) {
+    const uint32_t table_bytes = sections * TW_SECTION_BYTES;
+    if (len < TW_HEADER_BYTES + table_bytes || len < m->file_bytes) {
         return TW_ERR_TRUNCATED;
     }
-    if (tw_crc_32(tw_crc_32(0, h, 28), h + HEADER_BYTES, table_bytes) != le32(h + 28)) {
+    if (tw_crc_32(tw_crc_32(0, h, 28), h + TW_HEADER_BYTES, table_bytes) != le32(h + 28)) {
         return TW_ERR_CRC;
     }
     if (h[5] || le32(h + 24) || sections == 0 || sections > MAX_SECTIONS || m->file_bytes > MAX_BYTES ||
-        m->file_bytes < HEADER_BYTES + table_bytes) {
+        m->file_bytes < TW_HEADER_BYTES + table_bytes) {
         return TW_ERR_SECTION;
     }
     return m->arena_bytes > MAX_BYTES || m->state_bytes > m->arena_bytes || m->state_bytes % 4 ? TW_ERR_ARENA : TW_OK;
@@ -93,10 +91,10 @@ static int check_header(tw_model_t *m, size_t len) {
 
 static int check_sections(tw_model_t *m) {
     const uint32_t count = le16(m->file + 6);
-    const uint8_t *record = m->file + HEADER_BYTES;
-    uint64_t end = HEADER_BYTES + count * SECTION_BYTES;
+    const uint8_t *record = m->file + TW_HEADER_BYTES;
+    uint64_t end = TW_HEADER_BYTES + count * TW_SECTION_BYTES;
     uint32_t seen = 0;
-    for (uint32_t i = 0; i < count; ++i, record += SECTION_BYTES) {
+    for (uint32_t i = 0; i < count; ++i, record += TW_SECTION_BYTES) {
         const uint16_t type = le16(record);
         const uint32_t offset = le32(record + 4);
         const uint32_t bytes = le32(record + 8);
@@ -142,33 +140,36 @@ static int check_tensors(const tw_model_t *m) {
 // ---- input and output
 
 static int check_io(tw_model_t *m) {
-    const uint8_t *io = m->io;
-    const uint32_t index[2] = {le16(io), le16(io + 2)};
-    const uint32_t rank[2] = {io[18], io[19]};
-    uint32_t count[2];
-    const uint8_t *dim = io + TW_IO_HEAD_BYTES;
-    if (rank[0] > MAX_RANK || rank[1] > MAX_RANK || m->io_bytes != ((TW_IO_HEAD_BYTES + 2 * (rank[0] + rank[1]) + 3) & ~3u)) {
+    tw_io_t io;
+    tw_decode_io(m, &io);
+    const uint32_t dims = (uint32_t)io.rank[0] + io.rank[1];
+    if (io.rank[0] > MAX_RANK || io.rank[1] > MAX_RANK) {
+        return TW_ERR_TENSOR;
+    }
+    if (m->io_bytes != ((TW_IO_HEAD_BYTES + 2 * dims + 3) & ~3u)) {
         return TW_ERR_TRUNCATED;
     }
+    const uint8_t *dim = m->io + TW_IO_HEAD_BYTES;
+    uint32_t count[2];
     for (int i = 0; i < 2; ++i) {
         tw_tensor_t t;
-        if (index[i] >= m->tensor_count) {
+        if (io.tensor[i] >= m->tensor_count) {
             return TW_ERR_TENSOR;
         }
-        tw_decode_tensor(m, index[i], &t);
+        tw_decode_tensor(m, io.tensor[i], &t);
         count[i] = tw_shape_count(&t.shape);
         uint64_t product = 1;
-        for (uint32_t d = 0; d < rank[i]; ++d, dim += 2) {
+        for (uint32_t d = 0; d < io.rank[i]; ++d, dim += 2) {
             product = product > MAX_BYTES ? product : product * le16(dim);
         }
-        if (product != count[i] || t.place == TW_PLACE_WEIGHTS) {
+        if (product != count[i] || t.place == TW_PLACE_WEIGHTS || io.mantissa[i] < 0 || io.mantissa[i] > 1 << 24) {
             return TW_ERR_TENSOR;
         }
     }
     m->input_bytes = count[0];
     m->output_bytes = count[1];
-    m->warmup = le16(io + 4);
-    m->frames = le16(io + 6);
+    m->warmup = io.warmup;
+    m->frames = io.frames;
     return TW_OK;
 }
 
@@ -177,8 +178,12 @@ static int check_audio(const tw_model_t *m) {
         return m->frames == 0 ? TW_OK : TW_ERR_FRONTEND;
     }
     int err = tw_frontend_check(m->frontend, m->frontend_bytes);
+    tw_io_t io;
+    tw_tensor_t in;
+    tw_decode_io(m, &io);
+    tw_decode_tensor(m, io.tensor[0], &in);
     // The listener counts time in whole milliseconds and fills the input frame by frame.
-    if (!err && (le16(m->frontend + SECTION_SAMPLE_RATE) % 1000 ||
+    if (!err && (in.type != TW_TYPE_INT8 || le16(m->frontend + SECTION_SAMPLE_RATE) % 1000 ||
                     (uint32_t)m->frames * m->frontend[SECTION_CHANNELS] != m->input_bytes)) {
         err = TW_ERR_FRONTEND;
     }

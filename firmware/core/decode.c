@@ -4,6 +4,18 @@
 
 #include "bytes.h"
 
+void tw_decode_io(const tw_model_t *m, tw_io_t *io) {
+    const uint8_t *r = m->io;
+    for (int i = 0; i < 2; ++i) {
+        io->tensor[i] = le16(r + 2 * i);
+        io->mantissa[i] = (int32_t)le32(r + 8 + 4 * i);
+        io->exponent[i] = (int8_t)r[16 + i];
+        io->rank[i] = r[18 + i];
+    }
+    io->warmup = le16(r + 4);
+    io->frames = le16(r + 6);
+}
+
 void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t) {
     const uint8_t *r = m->tensors + index * TW_TENSOR_BYTES;
     t->offset = le32(r);
@@ -62,7 +74,7 @@ static tw_shape_t shape_of(const tw_model_t *m, uint16_t index) {
     return t.shape;
 }
 
-// Offsets may be wrong until model.c has looked at them, so addresses are formed as integers.
+// Offsets may be wrong until check_ops.c has looked at them, so addresses are formed as integers.
 static const void *weights_at(const tw_model_t *m, uint32_t offset) {
     return (const void *)((uintptr_t)m->weights + offset);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The records of a .twm as structs: the only code that knows their byte layout. Used by model.c to check and by run.c
-// to run. Callers have checked that the record is whole; the tensor indices in it are checked by model.c first.
+// The records of a .twm as structs: the only code that knows their byte layout. Used by check*.c to check and by run.c to
+// run. Callers have checked that the record is whole; the tensor indices in it are checked by check_ops.c first.
 #ifndef TW_DECODE_H
 #define TW_DECODE_H
 
@@ -41,6 +41,8 @@ enum { // operator codes
     TW_OP_STATE_PUSH = 9,
 };
 
+#define TW_HEADER_BYTES 32
+#define TW_SECTION_BYTES 12
 #define TW_TENSOR_BYTES 16
 #define TW_OP_HEAD_BYTES 8
 #define TW_IO_HEAD_BYTES 20
@@ -59,20 +61,30 @@ typedef struct {
     uint16_t in, out;
 } tw_op_t;
 
+// The IO section's head. [0] is the input, [1] the output; scale = mantissa * 2^exponent.
+typedef struct {
+    uint16_t tensor[2];
+    uint16_t warmup, frames;
+    int32_t mantissa[2];
+    int8_t exponent[2];
+    uint8_t rank[2];
+} tw_io_t;
+
 static inline uint32_t tw_shape_count(const tw_shape_t *s) {
     return (uint32_t)s->h * s->w * s->c;
 }
 
+void tw_decode_io(const tw_model_t *m, tw_io_t *io);
 void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t);
 void tw_decode_op(const uint8_t *record, tw_op_t *op);
 
 // Record length of an operator code; 0: unknown.
 uint32_t tw_decode_op_bytes(uint8_t code);
 
-// Where a tensor's bytes are. Weights are never written: model.c refuses them as an output.
+// Where a tensor's bytes are. Weights are never written: check_ops.c refuses them as an output.
 uint8_t *tw_decode_address(const tw_model_t *m, const tw_tensor_t *t);
 
-// The last three pointers of a kernel's parameters point into WEIGHTS at offsets that model.c checks afterwards.
+// The last three pointers of a kernel's parameters point into WEIGHTS at offsets that check_ops.c checks afterwards.
 typedef struct {
     uint32_t weights, bias, requant;
 } tw_offsets_t;

@@ -57,8 +57,8 @@ void tw_detector_reset(tw_detector_t *d) {
     memset(d->ring, 0, (size_t)d->window * d->labels);
     for (uint32_t i = 0; i < d->labels; ++i) {
         d->label[i].sum = 0;
-        d->label[i].quiet_until = 0;
         d->label[i].armed = 1;
+        d->label[i].quiet = 0;
     }
 }
 
@@ -70,15 +70,19 @@ int tw_detector_push(tw_detector_t *d, const uint8_t *scores, uint32_t t_ms) {
         tw_detector_label_t *l = &d->label[i];
         l->sum = (uint16_t)(l->sum - row[i] + scores[i]);
         row[i] = scores[i];
+        // Asked at every step, so that the difference stays small when time wraps.
+        if ((int32_t)(t_ms - l->quiet_until) >= 0) {
+            l->quiet = 0;
+        }
         if (l->sum <= l->threshold * d->window) {
             l->armed = 1;
-        } else if (l->wake && l->armed && (int32_t)(t_ms - l->quiet_until) >= 0 &&
-                   (event < 0 || l->sum > d->label[event].sum)) {
+        } else if (l->wake && l->armed && !l->quiet && (event < 0 || l->sum > d->label[event].sum)) {
             event = (int)i;
         }
     }
     if (event >= 0) {
         d->label[event].armed = 0;
+        d->label[event].quiet = 1;
         d->label[event].quiet_until = t_ms + d->refractory_ms;
     }
     return event;

@@ -14,11 +14,12 @@
 #define TW_DETECTOR_MAX_WINDOW 64
 
 typedef struct {
-    uint32_t quiet_until; // ms: no event of this label before it
+    uint32_t quiet_until; // ms: the refractory time's end, while quiet
     uint16_t sum;         // of the label's scores in the window
     uint8_t threshold;    // 0..255
     uint8_t wake;         // 0: a background class, never an event
     uint8_t armed;        // the mean has been at or below the threshold since the last event
+    uint8_t quiet;        // the refractory time of the last event is not over
 } tw_detector_label_t;
 
 typedef struct {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "listener.h"
 
-#include "bytes.h"
 #include "decode.h"
 
 int tw_listener_open(tw_listener_t *l, tw_model_t *m) {
@@ -12,6 +11,11 @@ int tw_listener_open(tw_listener_t *l, tw_model_t *m) {
     tw_frontend_open(&l->frontend, m->frontend);
     tw_input_map_open(&l->map, m->input_map);
     tw_detector_open(&l->detector, m->detector);
+    tw_io_t io;
+    tw_tensor_t out;
+    tw_decode_io(m, &io);
+    tw_decode_tensor(m, io.tensor[1], &out);
+    l->flip = out.type == TW_TYPE_INT8 ? 0x80 : 0;
     return TW_OK;
 }
 
@@ -38,7 +42,7 @@ void tw_listener_reset(tw_listener_t *l) {
     l->steps = 0;
     l->rows = 0;
     l->peak = l->clipped = l->level_peak = l->level_clipped = 0;
-    l->due = l->ready = false;
+    l->due = l->ready = l->awake = false;
     for (uint32_t i = 0; i < TW_DETECTOR_MAX_LABELS; ++i) {
         l->score[i] = 0;
     }
@@ -86,15 +90,12 @@ int tw_listener_settle(tw_listener_t *l) {
     l->peak = l->clipped = 0;
     advance_time(l, tw_listener_step_samples(l));
     l->steps += l->steps < UINT32_MAX ? 1 : 0;
-    // Probabilities have scale 1/256 and lowest value 0 in both types, so their bytes differ by the sign bit only.
-    tw_tensor_t out;
-    tw_decode_tensor(l->model, le16(l->model->io + 2), &out);
-    const uint8_t flip = out.type == TW_TYPE_INT8 ? 0x80 : 0;
     for (uint32_t i = 0; i < l->detector.labels; ++i) {
-        l->score[i] = (uint8_t)(l->model->output[i] ^ flip);
+        l->score[i] = (uint8_t)(l->model->output[i] ^ l->flip);
     }
     l->ready = l->steps > l->model->warmup;
-    if (!l->ready || l->t_ms < l->detector.ignore_ms) {
+    l->awake = l->awake || l->t_ms >= l->detector.ignore_ms; // for good: time wraps
+    if (!l->ready || !l->awake) {
         return -1;
     }
     return tw_detector_push(&l->detector, l->score, l->t_ms);

@@ -31,6 +31,8 @@ typedef struct {
     uint16_t level_peak, level_clipped; // the same of the last whole step
     bool due;            // the network has all its new frames
     bool ready;          // the last step's score counts: the receptive field is full
+    bool awake;          // the ignored time after a reset is over
+    uint8_t flip;        // what makes an output byte a score: int8 and uint8 probabilities differ by the sign bit
     uint8_t score[TW_DETECTOR_MAX_LABELS]; // of the last step, 0..255
 } tw_listener_t;
 

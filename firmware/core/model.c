@@ -19,7 +19,7 @@ int tw_model_open(tw_model_t *m, const void *bytes, size_t len) {
 }
 
 int tw_model_verify(const tw_model_t *m) {
-    const uint32_t start = 32 + 12u * le16(m->file + 6);
+    const uint32_t start = TW_HEADER_BYTES + (uint32_t)TW_SECTION_BYTES * le16(m->file + 6);
     const uint32_t crc = tw_crc_32(0, m->file + start, m->file_bytes - start);
     return crc == le32(m->file + 20) ? TW_OK : TW_ERR_CRC;
 }
@@ -30,10 +30,12 @@ int tw_model_attach(tw_model_t *m, void *arena, size_t len) {
     }
     m->state = arena;
     m->arena = m->state + m->state_bytes;
+    tw_io_t io;
     tw_tensor_t t;
-    tw_decode_tensor(m, le16(m->io), &t);
+    tw_decode_io(m, &io);
+    tw_decode_tensor(m, io.tensor[0], &t);
     m->input = tw_decode_address(m, &t);
-    tw_decode_tensor(m, le16(m->io + 2), &t);
+    tw_decode_tensor(m, io.tensor[1], &t);
     m->output = tw_decode_address(m, &t);
     memset(arena, 0, m->arena_bytes); // a first run that a caller starts in the middle is at least repeatable
     tw_model_reset(m);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The kernels, one a file. model.c has checked every index, length and range in these structs, so kernels cannot fail.
+// The kernels, one a file. check_ops.c has checked every index, length and range in these structs, so kernels cannot fail.
 // Tensors are int8, [h, w, c] with c fastest; batch is 1. Input and output do not overlap unless a kernel says so.
 #ifndef TW_OPS_H
 #define TW_OPS_H
@@ -62,7 +62,7 @@ void tw_pool_max_s8(const tw_pool_t *p, const int8_t *x, int8_t *y);
 typedef struct {
     tw_shape_t in;
     int16_t out_zero_point;
-    int32_t multiplier; // with 1 / (h * w) in it; 0: scales are equal and the sum is divided, towards zero
+    int32_t multiplier; // with 1 / (h * w) in it
     int8_t shift;
 } tw_mean_t;
 

@@ -52,7 +52,7 @@ static void run_op(const tw_model_t *m, const uint8_t *record) {
             tw_decode_softmax(m, record, &p.softmax);
             tw_softmax_s8(&p.softmax, x, y);
             break;
-        default: // TW_OP_STATE_PUSH: model.c lets no other code through
+        default: // TW_OP_STATE_PUSH: check_ops.c lets no other code through
             tw_state_push(tw_shape_count(&in.shape), (const uint8_t *)x, tw_shape_count(&out.shape), (uint8_t *)y);
             break;
     }

@@ -12,7 +12,10 @@ VERSION: int  # version of models/SPEC.md that this build reads
 
 @final
 class Model:
-    """A compiled network (.twm), read in place. Keeps `file` alive; allocates its arena once, here."""
+    """A compiled network (.twm), read in place. Keeps `file` alive; allocates its arena once, here.
+
+    `file` must be 4-byte aligned, and neither be written nor resized while the model lives: it is checked once.
+    """
 
     arena_bytes: int  # what was allocated: activations, scratch and streaming state
     state_bytes: int  # the part of it that is streaming state
@@ -41,7 +44,10 @@ class Model:
 
 @final
 class Listener:
-    """Audio in, decisions out: front end, input map, network and detector of one model file."""
+    """Audio in, decisions out: front end, input map, network and detector of one model file.
+
+    It uses the model's own input and state: one listener a model.
+    """
 
     due: bool  # the network has all its new frames: call run (or model.run in pieces), then settle
     t_ms: int  # audio time of the last step's end since reset, milliseconds

@@ -76,13 +76,13 @@ static void *self_of(mp_obj_t obj, const mp_obj_type_t *type) {
 
 // (h, w, c, type, zero point, mantissa, exponent): scale = mantissa * 2^exponent
 static mp_obj_t describe(const tw_model_t *m, int which) {
+    tw_io_t io;
     tw_tensor_t t;
-    tw_decode_tensor(m, (uint32_t)(m->io[2 * which] | m->io[2 * which + 1] << 8), &t);
-    int32_t mantissa;
-    memcpy(&mantissa, m->io + 8 + 4 * which, 4);
+    tw_decode_io(m, &io);
+    tw_decode_tensor(m, io.tensor[which], &t);
     const mp_obj_t items[7] = {SMALL(t.shape.h), SMALL(t.shape.w), SMALL(t.shape.c), SMALL(t.type),
-        MP_OBJ_NEW_SMALL_INT(t.shape.zero_point), MP_OBJ_NEW_SMALL_INT(mantissa),
-        MP_OBJ_NEW_SMALL_INT((int8_t)m->io[16 + which])};
+        MP_OBJ_NEW_SMALL_INT(t.shape.zero_point), MP_OBJ_NEW_SMALL_INT(io.mantissa[which]),
+        MP_OBJ_NEW_SMALL_INT(io.exponent[which])};
     return mp_obj_new_tuple(7, items);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What host/tinywake/core.py needs beyond the core's own functions: sizes of the caller-owned structs and their fields,
 // so that Python knows no struct layout. Part of the host library only.
-#include "check.h"
 #include "listener.h"
 
 #include <string.h>

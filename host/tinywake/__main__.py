@@ -2,7 +2,10 @@
 """The entry point: a user's, file's or device's fault is one line and exit 2; our own keeps its traceback."""
 
 import os
+import signal
 import sys
+
+import typer
 
 from tinywake.errors import TinywakeError
 
@@ -13,16 +16,29 @@ def main() -> None:
     """Run the command line."""
     from tinywake.cli import app
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that boards and temporary files are cleaned up
     try:
-        app()
+        # Not standalone: typer would put a box of five lines around a mistyped option.
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except TinywakeError as e:
-        print(f"tinywake: {e}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(str(e))
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as e:
+        # typer's usage errors have a class of their own that it does not export; this method is what they share.
+        if not hasattr(e, "format_message"):
+            raise
+        _refuse(f"{e.format_message().rstrip('.')}; see tinywake --help")
     except BrokenPipeError:  # `tinywake ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refuse(message: str) -> None:
+    print(f"tinywake: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

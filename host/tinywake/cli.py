@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import IO, Annotated, Any, Optional
 
 import typer
 from rich.console import Console
@@ -23,7 +23,6 @@ __all__ = ["app"]
 app = typer.Typer(
     name="tinywake",
     help="Train a wake word, compile it to a few kilobytes, hear it on a MicroPython board.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -44,6 +43,17 @@ def _progress() -> Iterator[Progress]:
                TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as progress:
         yield progress
+
+
+def _save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a binary file beside and rename it."""
+    from tinywake.files import write_beside
+
+    def into(part: Path) -> None:
+        with part.open("wb") as file:
+            write(file)
+
+    write_beside(path, into)
 
 
 def _print_json(value: Any) -> None:
@@ -97,12 +107,13 @@ def compile_(
     report: Annotated[bool, typer.Option("--report", help="Every operator's cost.")] = False,
 ) -> None:
     """Compile an int8 .tflite into a .twm."""
-    from tinywake.audio.clips import write_beside
+    from tinywake.files import write_beside
     from tinywake.compiler.build import compile_tflite
     from tinywake.compiler.report import compiled_costs
-    from tinywake.pipeline.train import listening_of
+    from tinywake.config import load_recipe
+    from tinywake.pipeline.listening import listening_of
 
-    listening = None if recipe is None else listening_of(recipe)
+    listening = None if recipe is None else listening_of(load_recipe(recipe))
     compiled = compile_tflite(source, frames=frames if stream else None, listening=listening)
     write_beside(out, lambda part: part.write_bytes(compiled.blob))
     _out.print(
@@ -144,20 +155,16 @@ def run(
     """Run a network on arrays; state is reset once, then carried over the N invokes."""
     import numpy as np
 
-    from tinywake.audio.clips import write_beside
     from tinywake.pipeline.running import run_network
 
     try:
         x = np.load(source, allow_pickle=False)
     except (OSError, ValueError, EOFError) as e:
         raise ModelError(f"{source}: not a readable .npy file ({e})") from e
+    if not isinstance(x, np.ndarray):
+        raise ModelError(f"{source}: holds several arrays; save one with numpy.save")
     y = run_network(model, x, target)
-
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.save(file, y)
-
-    write_beside(out, write)
+    _save(out, lambda file: np.save(file, y))
     _out.print(f"{out}: {y.dtype} {list(y.shape)}")
 
 
@@ -169,16 +176,11 @@ def features(
     """Compute the audio features that networks hear: those of the TFLM micro-frontend."""
     import numpy as np
 
-    from tinywake.audio.clips import read_clip, write_beside
+    from tinywake.audio.clips import read_clip
     from tinywake.core import Frontend
 
     frames = Frontend().features(read_clip(clip, silent_ok=True))
-
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.save(file, frames)
-
-    write_beside(out, write)
+    _save(out, lambda file: np.save(file, frames))
     _out.print(f"{out}: uint16 {list(frames.shape)}")
 
 
@@ -192,9 +194,11 @@ def listen(
     """Listen to clips. Standard output carries only hits, one JSON object a line."""
     import numpy as np
 
-    from tinywake.audio.clips import write_beside
+    from tinywake.files import check_writable
     from tinywake.pipeline.hearing import hear
 
+    if scores is not None:
+        check_writable(scores)
     arrays: dict[str, Any] = {}
     with _progress() as progress:
         task = progress.add_task("listening", total=len(clips))
@@ -204,13 +208,8 @@ def listen(
                 print(json.dumps(entry, ensure_ascii=False), flush=True)
             arrays[heard.clip] = heard.scores.astype(np.float32) / 256
             arrays[f"{heard.clip}#detector"] = heard.means.astype(np.float32) / 256
-
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.savez(file, **arrays)
-
     if scores is not None:
-        write_beside(scores, write)
+        _save(scores, lambda file: np.savez(file, **arrays))
 
 
 @app.command(name="eval")
@@ -224,15 +223,19 @@ def eval_(
 ) -> None:
     """Measure misses against false accepts per hour."""
     from tinywake.evaluate.plots import plot_det
+    from tinywake.files import check_writable, write_beside
     from tinywake.pipeline.evaluation import evaluate
 
+    if plot is not None:
+        check_writable(plot)
     with _progress() as progress:
         task = progress.add_task("listening")
         result = evaluate(
             model, positives, negatives, label=label, on_clip=lambda n, of: progress.update(task, completed=n, total=of)
         )
     if plot is not None:
-        plot_det({result.model: result.curve}, plot, f"{result.label}, {result.model}")
+        curves, title = {result.model: result.curve}, f"{result.label}, {result.model}"
+        write_beside(plot, lambda part: plot_det(curves, part, title))
     if as_json:
         _print_json(result.facts())
         return

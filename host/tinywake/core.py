@@ -172,7 +172,7 @@ class Model:
         _check(self._lib.tw_model_attach(self._state, self._arena.ctypes.data, len(self._arena)), name)
 
     @classmethod
-    def load(cls, path: Path) -> Model:
+    def open(cls, path: Path) -> Model:
         """Open a file. Raises FormatError for what a reader must reject, the payload's checksum included."""
         try:
             model = cls(path.read_bytes(), str(path))
@@ -189,16 +189,28 @@ class Model:
         """Streaming state as at the first invoke."""
         self._lib.tw_model_reset(self._state)
 
-    def invoke(self, x: NDArray[Any], first: int = 0, last: int | None = None) -> NDArray[np.uint8]:
-        """One invoke, or operators first..last-1 of one: bytes of the input in, bytes of the output out."""
+    def load(self, x: NDArray[Any]) -> None:
+        """Copy one input: exactly as many bytes as the input tensor has."""
         data = np.ascontiguousarray(x).view(np.uint8).ravel()
         if len(data) != self.input_bytes:
             raise ModelError(f"{self.name}: an input has {self.input_bytes} values, not {len(data)}")
         ctypes.memmove(self._lib.tw_abi_model_input(self._state), data.ctypes.data, len(data))
-        _check(self._lib.tw_model_run(self._state, first, self.ops if last is None else last), self.name)
+
+    def run(self, first: int, last: int) -> None:
+        """Run operators first..last-1 on what load() copied; ranges may follow each other in several calls."""
+        _check(self._lib.tw_model_run(self._state, first, last), self.name)
+
+    def store(self) -> NDArray[np.uint8]:
+        """Bytes of the output."""
         out = np.empty(self.output_bytes, np.uint8)
         ctypes.memmove(out.ctypes.data, self._lib.tw_abi_model_output(self._state), len(out))
         return out
+
+    def invoke(self, x: NDArray[Any]) -> NDArray[np.uint8]:
+        """One invoke: bytes of the input in, bytes of the output out."""
+        self.load(x)
+        self.run(0, self.ops)
+        return self.store()
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,15 @@ def test_detector_time_may_wrap() -> None:
     assert [core.push(s, t) for s, t in steps] == [0, -1, -1, -1, 0]
 
 
+def test_detector_is_not_deaf_after_weeks_of_silence() -> None:
+    """Bug: an event more than 2^31 ms after the last one (or the reset) was taken for one before it."""
+    core = CoreDetector(Detector((Label("x", 100),), window=1, refractory_ms=100).section())
+    high, low = np.array([200], np.uint8), np.array([0], np.uint8)
+    for t in range(0, 2**31 + 10**6, 10**8):
+        core.push(low, t)
+    assert core.push(high, 2**31 + 10**6) == 0
+
+
 @pytest.mark.parametrize(
     ("at", "value", "error"),
     [(0, 0, "DETECTOR"), (0, 33, "DETECTOR"), (1, 0, "DETECTOR"), (1, 65, "DETECTOR"), (6, 1, "DETECTOR"),

@@ -15,7 +15,7 @@ from tinywake.compiler.twm.layout import HEADER, SECTION, OpCode, Section
 from tinywake.compiler.twm.pack import pack
 from tinywake.compiler.plan import plan
 from tinywake.compiler.twm.unpack import unpack
-from tinywake.core import Model
+from tinywake.core import _ERRORS, Model
 from tinywake.errors import FormatError
 
 X = np.array([4, 1], np.int8)
@@ -67,6 +67,15 @@ def test_names_agree_with_the_core(repo: Path) -> None:
         in_python = {n.name: n.value for n in names if n.value < 0x8000}
         in_c.pop("OPTIONAL", None)
         assert in_c == in_python
+
+
+def test_the_error_names_agree(repo: Path) -> None:
+    header = (repo / "firmware/core/errors.h").read_text()
+    binding = (repo / "firmware/module/modtinywake.c").read_text()
+    in_c = {int(code): name for name, code in re.findall(r"TW_ERR_(\w+) = (-\d+),", header)}
+    assert in_c == {code: name for code, (name, _) in _ERRORS.items()}
+    in_binding = re.findall(r"TW_ERR_(\w+)\\0", binding)
+    assert in_binding == [in_c[-n] for n in range(1, len(in_c) + 1)]
 
 
 def patched(data: bytes, at: int, new: bytes) -> bytes:
@@ -142,7 +151,9 @@ REJECTED: dict[str, tuple[int, bytes, str]] = {
     "shift -32": (0xB8, b"\xe0", "OP"),
     "input index": (0x88, u16(2), "TENSOR"),
     "frames without a front end": (0x8E, u16(1), "FRONTEND"),
-    "rank 7": (0x9A, b"\7", "TRUNCATED"),
+    "rank 7": (0x9A, b"\7", "TENSOR"),
+    "rank that the section has no room for": (0x9A, b"\5", "TRUNCATED"),
+    "negative scale": (0x93, b"\x80", "TENSOR"),
     "shape of another product": (0x9E, u16(3), "TENSOR"),
 }
 

@@ -75,7 +75,15 @@ def rows() -> keras.Model:
     return keras.Model(i, layers.Dense(2, activation="sigmoid")(x))
 
 
-NETWORKS: tuple[Callable[[], keras.Model], ...] = (image, pooled, word, flat, rows)
+def clipped() -> keras.Model:
+    """A mean whose input and output have the same scale and zero point (both are clipped to 0..6)."""
+    x = i = keras.Input((8, 7, 2), batch_size=1)
+    x = layers.Conv2D(6, 3, activation="relu6", name="clips")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(i, layers.Dense(4)(x))
+
+
+NETWORKS: tuple[Callable[[], keras.Model], ...] = (image, pooled, word, flat, rows, clipped)
 
 
 def spread(model: keras.Model, rng: np.random.Generator) -> None:
@@ -115,6 +123,9 @@ def main() -> None:
             weights = layer.get_weights()
             if weights:  # biases too, and channels of very different size
                 layer.set_weights([rng.normal(scale=w[..., 0].size ** -0.5, size=w.shape) * rng.uniform(0.3, 1.5, w.shape[-1]) for w in weights])
+        if "clips" in {layer.name for layer in model.layers}:  # from never to always at 6
+            kernel, bias = model.get_layer("clips").get_weights()
+            model.get_layer("clips").set_weights([kernel, np.linspace(-1, 20, len(bias))])
         spread(model, rng)
         content = converted(model, rng)
         x = rng.integers(-128, 128, (24, *model.input_shape[1:])).astype(np.int8)

@@ -15,7 +15,8 @@ from tinywake.compiler.twm.pack import pack
 from tinywake.compiler.plan import Plan, plan
 from tinywake.compiler.tflite.read import read_tflite
 from tinywake.compiler.passes.stream import stream
-from tinywake.errors import CompileError
+from tinywake.core import Model
+from tinywake.errors import CompileError, FormatError
 
 __all__ = ["Compiled", "compile_tflite"]
 
@@ -50,8 +51,10 @@ def compile_tflite(
             _check_listening(graph, listening)
         memory = plan(graph)
         origin = {"tinywake": __version__, "source": path.name, **(provenance or {})}
-        return Compiled(pack(graph, memory, listening, origin), graph, memory)
-    except CompileError as e:
+        blob = pack(graph, memory, listening, origin)
+        Model(blob, "the compiled file")  # a file that no board would open is never written
+        return Compiled(blob, graph, memory)
+    except (CompileError, FormatError) as e:
         raise CompileError(f"{path}: {e}") from e
 
 

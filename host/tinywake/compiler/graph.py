@@ -55,7 +55,9 @@ class Tensor:
         dims = self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape
         if len(dims) > 3:
             dims = (math.prod(dims[:-2]), *dims[-2:])
-        h, w, c = {0: (1, 1, 1), 1: (1, 1, *dims), 2: (dims[0], 1, dims[-1]), 3: dims}[len(dims)]
+        if len(dims) == 2:
+            dims = (dims[0], 1, dims[1])
+        h, w, c = (1,) * (3 - len(dims)) + dims
         return h, w, c
 
 
@@ -103,6 +105,7 @@ class Conv2D(Op):
         return self.weights.shape[1], self.weights.shape[2]
 
     def macs(self, graph: Graph) -> int:
+        """Every weight once for every output position."""
         h, w, _ = graph.tensors[self.output].hwc
         return h * w * self.weights.size
 
@@ -122,7 +125,8 @@ class FullyConnected(Op):
     act: tuple[int, int]
 
     def macs(self, graph: Graph) -> int:
-        return graph.tensors[self.output].count * self.weights.shape[1]
+        """The depth once for every output."""
+        return graph.tensors[self.output].count * int(self.weights.shape[1])
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class MaxPool2D(AveragePool2D):
 
 @dataclass(frozen=True)
 class Mean(Op):
-    """Over h and w. multiplier 0: equal scales, the sum is divided towards zero."""
+    """Over h and w; the 1 / (h * w) is in the multiplier."""
 
     multiplier: int
     shift: int

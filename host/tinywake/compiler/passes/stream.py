@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Streaming: a network over a window becomes one that takes only the new frames.
 
-Along time (the first axis after the batch) every operator must be VALID. Before an operator that looks at several rows,
+Along time (the first axis after the batch; the second where the first is 1, as after Keras' Conv1D) every operator must
+be VALID. Before an operator that looks at several rows,
 the rows it will need again are kept in state (STATE_PUSH); the operator then computes only its new rows. From the first
 full window on, the output of an invoke equals the whole-window network's on the last T frames, bit for bit: every value
 is computed by the same operator from the same rows, only earlier.
@@ -68,12 +69,15 @@ class _Streamer:
                 raise self.fail(op, "does not read its predecessor's output; only chains of operators are streamed")
             value = self.step(op, value)
             storage = self.graph.tensors[op.output].storage
-        if value.whole != 1 or storage != self.graph.tensors[self.graph.output].storage:
-            raise CompileError(f"the output still has {value.whole} rows of time; end with a mean or a flatten over time")
         sink = self.graph.tensors[self.graph.output]
-        self.tensors[value.tensor] = replace(self.tensors[value.tensor], shape=sink.shape)
-        warmup = -(-whole // self.frames) - 1
-        return Graph(self.tensors, tuple(self.ops), start, value.tensor, warmup)
+        if value.whole != 1 or storage != sink.storage:
+            raise CompileError(
+                f"the output still has {value.whole} rows of time; end with a mean or a flatten over time"
+            )
+        last = self.tensors[value.tensor]
+        end = len(self.tensors)
+        self.tensors[end] = replace(last, shape=sink.shape)
+        return Graph(self.tensors, tuple(self.ops), start, end, -(-whole // self.frames) - 1)
 
     def fail(self, op: Op, why: str) -> CompileError:
         return CompileError(f"operator {op.index} {op.kind}: {why}; compile without --stream, or change the network")
@@ -88,18 +92,28 @@ class _Streamer:
     def step(self, op: Op, x: _Rows) -> _Rows:
         if isinstance(op, Conv2D | AveragePool2D):
             return self.windowed(op, x)
-        if isinstance(op, Mean):
-            return self.collapse(op, x)
-        if isinstance(op, FullyConnected) and op.weights.shape[1] * x.whole == self.count(op):
+        if isinstance(op, Logistic | Softmax) or x.whole == 1:
             return self.per_row(op, x)
         if isinstance(op, FullyConnected):
+            rows, _, depth = self.source(op, x)
+            own_row = rows == x.whole and depth == op.weights.shape[1]
+            return self.per_row(op, x) if own_row else self.collapse(op, x)
+        if isinstance(op, Mean):
             return self.collapse(op, x)
-        if isinstance(op, Logistic | Softmax):
-            return self.per_row(op, x)
         raise self.fail(op, "cannot be streamed")
 
-    def count(self, op: Op) -> int:
-        return self.graph.tensors[op.input].count
+    def source(self, op: Op, x: _Rows) -> tuple[int, int, int]:
+        """The operator's own view of its input, in the whole-window network: time first while there is any."""
+        shape = self.graph.tensors[op.input].hwc
+        return shape if x.whole == 1 else _as_rows(shape)
+
+    def timed(self, op: Op, x: _Rows) -> tuple[int, int, int]:
+        """The same, refused where a reshape has folded time into another axis."""
+        shape = self.source(op, x)
+        if x.whole > 1 and shape[0] != x.whole:
+            shown = list(self.graph.tensors[op.input].shape)
+            raise self.fail(op, f"sees {shown}, whose first axis is not the {x.whole} rows of time")
+        return shape
 
     def windowed(self, op: Conv2D | AveragePool2D, x: _Rows) -> _Rows:
         """Convolutions and pools: keep the rows that the kernel will need again."""
@@ -125,9 +139,12 @@ class _Streamer:
     def collapse(self, op: Op, x: _Rows) -> _Rows:
         """Operators over all of time: a mean, or a fully connected layer over the flattened window."""
         source, sink = self.graph.tensors[op.input], self.graph.tensors[op.output]
-        shape = (x.whole, 1, source.count // x.whole)
-        if isinstance(op, Mean):
-            shape = _as_rows(source.hwc) if x.whole > 1 else source.hwc
+        if isinstance(op, FullyConnected):
+            if op.weights.shape[1] != source.count:
+                raise self.fail(op, "computes several results from folded rows of time")
+            shape = (x.whole, 1, source.count // x.whole)
+        else:
+            shape = self.timed(op, x)
         tensor = self.remember(op, x, x.whole, shape)
         y = self.add(sink, sink.hwc)
         self.ops.append(replace(op, input=tensor, output=y))
@@ -135,10 +152,18 @@ class _Streamer:
 
     def per_row(self, op: Op, x: _Rows) -> _Rows:
         """Operators that treat every row alike."""
-        sink = self.graph.tensors[op.output]
-        y = self.add(sink, (x.new, 1, sink.count // x.whole))
-        self.ops.append(replace(op, input=x.tensor, output=y))
+        shape, out = self.timed(op, x), self.graph.tensors[op.output].hwc
+        if x.whole > 1:
+            shape, out = (x.new, *shape[1:]), (x.new, *_as_rows(out)[1:])
+        tensor = self.view(x, shape)
+        y = self.add(self.graph.tensors[op.output], out)
+        self.ops.append(replace(op, input=tensor, output=y))
         return _Rows(x.whole, x.new, y)
+
+    def view(self, x: _Rows, shape: tuple[int, int, int]) -> int:
+        """The same bytes in the shape that an operator wants."""
+        like = self.tensors[x.tensor]
+        return self.add(like, shape, storage=like.storage)
 
     def remember(self, op: Op, x: _Rows, rows: int, shape: tuple[int, int, int]) -> int:
         """The last `rows` rows, new ones included, as a tensor."""
@@ -146,7 +171,7 @@ class _Streamer:
         if rows < x.new:
             raise self.fail(op, f"skips rows of time (kernel and stride need {rows} of {x.new} new rows)")
         if rows == x.new:
-            return self.add(like, (rows, *shape[1:]), storage=like.storage)
+            return self.view(x, (rows, *shape[1:]))
         state = self.add(like, (rows, *shape[1:]), fill=like.zero_point)
         self.ops.append(StatePush(op.index, x.tensor, state))
         return state

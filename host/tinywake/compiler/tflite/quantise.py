@@ -69,10 +69,8 @@ def _level(real: float, scale: float, zero_point: int) -> int:
     return zero_point + _round_half_away(float(np.float32(real) / np.float32(scale)))
 
 
-def mean_scaling(input_scale: float, output_scale: float, count: int, same: bool) -> tuple[int, int]:
-    """Return (multiplier, shift) with the 1 / count in it; (0, 0) where input and output are quantised the same."""
-    if same:
-        return 0, 0
+def mean_scaling(input_scale: float, output_scale: float, count: int) -> tuple[int, int]:
+    """Return (multiplier, shift) with the 1 / count in it."""
     multiplier, shift = quantise_multiplier(float(input_scale) / float(output_scale))
     bits = min(count.bit_length() - 1, 32, 31 + shift)
     return (multiplier << bits) // count, shift - bits

@@ -38,6 +38,7 @@ _DTYPES: dict[int, Any] = {
     tflite.TensorType.INT64: np.int64,
 }
 _TYPE_NAMES = {v: k for k, v in vars(tflite.TensorType).items() if isinstance(v, int)}
+_SCALES = 1e-20, 1e20  # beyond them requantisation means nothing
 _ACTIVATIONS = {v: k for k, v in vars(tflite.ActivationFunctionType).items() if isinstance(v, int)}
 
 
@@ -55,7 +56,7 @@ def read_tflite(path: Path) -> Graph:
         raise ModelError(f"{path}: not a .tflite file (no TFL3 mark at byte 4); export it with tf.lite.TFLiteConverter")
     try:
         return _Reader(path, data).graph()
-    except (struct.error, IndexError, TypeError, ValueError, AttributeError, UnicodeDecodeError, OverflowError) as e:
+    except (struct.error, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as e:
         raise ModelError(f"{path}: damaged .tflite ({type(e).__name__}: {e}); export or copy it again") from e
 
 
@@ -115,9 +116,11 @@ class _Reader:
                 f"tensor {v.name!r} is {kind}, not INT8; convert with full integer quantisation "
                 "(inference_input_type = inference_output_type = tf.int8)"
             )
-        if len(v.scales) != 1 or len(v.zero_points) != 1 or not v.scales[0] > 0:
+        if len(v.scales) != 1 or len(v.zero_points) != 1:
             raise self.fail(f"tensor {v.name!r} has no single quantisation scale")
-        if any(n < 1 for n in v.shape) or (len(v.shape) > 1 and v.shape[0] != 1):
+        if not _SCALES[0] < v.scales[0] < _SCALES[1] or not -128 <= v.zero_points[0] <= 127:
+            raise self.fail(f"tensor {v.name!r} has scale {v.scales[0]:g}, zero point {v.zero_points[0]}: impossible for int8")
+        if not v.shape or any(n < 1 for n in v.shape) or (len(v.shape) > 1 and v.shape[0] != 1):
             raise self.fail(f"tensor {v.name!r} has shape {list(v.shape)}; export with a fixed shape and batch size 1")
         scale, zero = float(v.scales[0]), int(v.zero_points[0])
         self.tensors[index] = Tensor(v.name, v.shape, "int8", scale, zero, storage=index)
@@ -163,9 +166,15 @@ class _Reader:
 
     def padding(self, options: Any, source: int, output: int, kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
         """Top and left; `kernel` is the dilated one. TFLite's SAME puts the odd element below and right."""
-        if options.Padding() == tflite.Padding.VALID:
-            return 0, 0
         sizes, outs = self.tensors[source].hwc[:2], self.tensors[output].hwc[:2]
+        if min(*stride, *kernel) < 1:
+            raise self.fail(f"has kernel {kernel}, stride {stride}")
+        valid = options.Padding() == tflite.Padding.VALID
+        expected = [(n - k) // s + 1 if valid else -(-n // s) for n, k, s in zip(sizes, kernel, stride, strict=True)]
+        if list(outs) != expected:
+            raise self.fail(f"output {self.tensors[output].name!r} is {list(outs)}, not {expected}")
+        if valid:
+            return 0, 0
         top, left = (max(0, ((o - 1) * s + k - n) // 2) for o, s, k, n in zip(outs, stride, kernel, sizes, strict=True))
         return top, left
 
@@ -192,11 +201,14 @@ class _Reader:
         channels = w.shape[3 if depthwise else 0]
         if len(w.scales) not in (1, channels):
             raise self.fail(f"weights {w.name!r} have {len(w.scales)} scales for {channels} channels")
-        if len(x.shape) != 4 or (not depthwise and w.shape[3] != x.shape[3]):
-            raise self.fail(f"input {x.name!r} of shape {list(x.shape)} does not fit weights {list(w.shape)}")
+        fits = channels % x.shape[-1] == 0 and w.shape[0] == 1 if depthwise else w.shape[3] == x.shape[-1]
+        if len(x.shape) != 4 or len(y.shape) != 4 or y.shape[3] != channels or not fits:
+            raise self.fail(f"shapes {list(x.shape)} and {list(y.shape)} do not fit weights {list(w.shape)}")
         scales = np.broadcast_to(w.scales, channels) if len(w.scales) == 1 else w.scales
         stride = options.StrideH(), options.StrideW()
         dilation = options.DilationHFactor(), options.DilationWFactor()
+        if min(dilation) < 1:
+            raise self.fail(f"has dilation {dilation}")
         reach = tuple((w.shape[1 + a] - 1) * dilation[a] + 1 for a in (0, 1))
         return (DepthwiseConv2D if depthwise else Conv2D)(
             index, inputs[0], output,
@@ -221,7 +233,7 @@ class _Reader:
         assert w.data is not None
         x, y = self.tensors[inputs[0]], self.tensors[output]
         units, depth = w.shape
-        if x.count % depth or y.count != x.count // depth * units:
+        if x.count % depth or y.count != x.count // depth * units or y.shape[-1] != units:
             raise self.fail(f"input {x.name!r} of {x.count} elements does not fit weights {list(w.shape)}")
         if len(w.scales) == 1:
             requant = quantise.fully_connected_requant(x.scale, float(w.scales[0]), y.scale)
@@ -238,6 +250,9 @@ class _Reader:
     def pool(self, flat: Any, index: int, inputs: list[int], output: int, kind: type[AveragePool2D]) -> Op:
         options = self.options(flat, "Pool2DOptions")
         self.same_quantisation(inputs[0], output)
+        x, y = self.tensors[inputs[0]], self.tensors[output]
+        if len(x.shape) != 4 or len(y.shape) != 4 or x.shape[3] != y.shape[3]:
+            raise self.fail(f"shapes {list(x.shape)} and {list(y.shape)} do not fit each other")
         kernel = options.FilterHeight(), options.FilterWidth()
         stride = options.StrideH(), options.StrideW()
         pad = self.padding(options, inputs[0], output, kernel, stride)
@@ -263,21 +278,24 @@ class _Reader:
         kept = [n for a, n in enumerate(x.shape[:-1]) if a not in reduced]
         if rank - 1 in reduced or math.prod(kept) != 1:
             raise self.fail(f"over axes {sorted(reduced)} of {list(x.shape)}; only the mean over all of time and width runs")
-        same = (x.scale, x.zero_point) == (y.scale, y.zero_point)
-        multiplier, shift = quantise.mean_scaling(x.scale, y.scale, x.count // x.shape[-1], same)
+        if y.count != x.shape[-1]:
+            raise self.fail(f"output {y.name!r} has {y.count} values, not {x.shape[-1]}")
+        multiplier, shift = quantise.mean_scaling(x.scale, y.scale, x.count // x.shape[-1])
         return Mean(index, inputs[0], output, multiplier, shift)
 
-    def probabilities(self, output: int) -> None:
+    def probabilities(self, source: int, output: int) -> None:
         y = self.tensors[output]
+        if y.count != self.tensors[source].count:
+            raise self.fail(f"output {y.name!r} has {y.count} values, its input {self.tensors[source].count}")
         if (y.scale, y.zero_point) != (1 / 256, -128):
             raise self.fail(f"output {y.name!r} must have scale 1/256 and zero point -128")
 
     def op_logistic(self, flat: Any, index: int, inputs: list[int], output: int) -> Op:
-        self.probabilities(output)
+        self.probabilities(inputs[0], output)
         return Logistic(index, inputs[0], output, *quantise.logistic_scaling(self.tensors[inputs[0]].scale))
 
     def op_softmax(self, flat: Any, index: int, inputs: list[int], output: int) -> Op:
-        self.probabilities(output)
+        self.probabilities(inputs[0], output)
         x = self.tensors[inputs[0]]
         if x.shape[-1] > 4095:
             raise self.fail(f"over {x.shape[-1]} classes; at most 4095")

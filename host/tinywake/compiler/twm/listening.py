@@ -82,6 +82,8 @@ class Detector:
         """The DETECTOR section of models/SPEC.md."""
         if not (1 <= len(self.labels) <= 32 and 1 <= self.window <= 64):
             raise CompileError(f"{len(self.labels)} labels, window {self.window}: at most 32 labels, window 1 to 64")
+        if not all(0 <= ms <= 65535 for ms in (self.refractory_ms, self.ignore_ms)):
+            raise CompileError(f"refractory {self.refractory_ms} ms, ignored {self.ignore_ms} ms: 0 to 65535")
         body = struct.pack("<BBHHBB", len(self.labels), self.window, self.refractory_ms, self.ignore_ms, 0, 0)
         for label in self.labels:
             name = label.name.encode()

@@ -66,10 +66,15 @@ def pack(
         sections[Section.INPUT_MAP] = listening.input_map.section()
         sections[Section.DETECTOR] = listening.detector.section()
     if provenance:
-        text = "".join(f"{key}={value}\n" for key, value in provenance.items()).encode()
-        sections[Section.PROVENANCE] = text
+        lines = (f"{_plain(key)}={_plain(value)}\n" for key, value in provenance.items())
+        sections[Section.PROVENANCE] = "".join(lines).encode()
     sections[Section.WEIGHTS] = weights.bytes()
     return _file(sections, plan)
+
+
+def _plain(text: str) -> str:
+    """One line of UTF-8, whatever a file is called."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def _used(graph: Graph) -> list[int]:

@@ -67,7 +67,7 @@ class TwmFile:
 
 def unpack(path: Path) -> TwmFile:
     """Read a file. Raises FormatError for what a reader must reject."""
-    Model.load(path)
+    Model.open(path)
     data = path.read_bytes()
     _, _, _, count, file_bytes, arena, state, *_ = layout.HEADER.unpack_from(data)
     found: dict[int, bytes] = {}

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Files are written beside and renamed: a reader never sees half of one, a failure leaves what was there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tinywake.errors import ToolError
+
+__all__ = ["check_writable", "write_beside"]
+
+
+def write_beside(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` with a name next to `path`, then rename; when it raises, `path` stays as it was.
+
+    A link is followed. Raises ToolError where there is no writing: a folder, a device, no permission, a full disk.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise ToolError(f"{path}: is not a file that can be written")
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        part = Path(name)
+        write(part)
+        part.chmod(0o644)
+        part.replace(path)
+    except OSError as error:
+        raise ToolError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise what write_beside would raise, before an hour of work; writes nothing."""
+    path = path.resolve()
+    folder = next(parent for parent in path.parents if parent.exists())
+    if path.exists() and not path.is_file():
+        raise ToolError(f"{path}: is not a file that can be written")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ToolError(f"{path}: cannot be written ({folder} is not a folder that can be written)")

@@ -1,0 +1,194 @@
+"""The streaming pass on random networks: it is refused by name, or its output is the whole-window network's."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tinywake.compiler.graph import (
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Logistic,
+    MaxPool2D,
+    Mean,
+    Op,
+    Requant,
+    Reshape,
+    Softmax,
+    Tensor,
+)
+from tinywake.compiler.passes.fuse import fuse
+from tinywake.compiler.passes.stream import stream
+from tinywake.compiler.plan import Plan, plan
+from tinywake.compiler.tflite.quantise import logistic_scaling, mean_scaling, softmax_scaling
+from tinywake.compiler.twm.pack import pack
+from tinywake.core import Model
+from tinywake.errors import CompileError
+
+
+class Chain:
+    """A random chain of operators over time, with reshapes in awkward places."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.tensors: dict[int, Tensor] = {}
+        self.ops: list[Op] = []
+        time, width, channels = (int(rng.integers(1, n)) for n in (25, 4, 5))
+        time += 1  # where the first axis is 1, the second counts as time
+        self.time = time
+        shapes = ((1, time, width, channels), (1, time, 1, channels), (1, time, channels), (1, 1, time, channels))
+        self.now = self.add(shapes[int(rng.integers(4))])
+        for _ in range(int(rng.integers(1, 6))):
+            getattr(self, str(rng.choice(["conv", "conv", "pool", "mean", "dense", "squash", "reshape"])))()
+        if rng.random() < 0.7:  # most end as a network would
+            self.flatten()
+            self.dense()
+
+    def add(self, shape: tuple[int, ...], scale: float = 0.0, zero: int | None = None) -> int:
+        number = len(self.tensors)
+        scale = scale or float(np.float32(self.rng.uniform(0.02, 0.2)))
+        zero = int(self.rng.integers(-20, 20)) if zero is None else zero
+        self.tensors[number] = Tensor(f"t{number}", shape, "int8", scale, zero, storage=number)
+        return number
+
+    def requant(self, count: int) -> Requant:
+        multiplier = self.rng.integers(1 << 30, 2**31 - 1, count).astype(np.int32)
+        return Requant(multiplier, self.rng.integers(-8, -4, count).astype(np.int8))
+
+    def numbers(self, *shape: int) -> np.ndarray:
+        return self.rng.integers(-127, 128, shape).astype(np.int8)
+
+    def bias(self, count: int) -> np.ndarray:
+        return self.rng.integers(-500, 500, count).astype(np.int32)
+
+    def shaped(self, shape: tuple[int, ...]) -> None:
+        old = self.tensors[self.now]
+        new = self.add(shape, old.scale, old.zero_point)
+        self.ops.append(Reshape(len(self.ops), self.now, new))
+        self.now = new
+
+    def flatten(self) -> None:
+        self.shaped((1, self.tensors[self.now].count))
+
+    def reshape(self) -> None:
+        count = self.tensors[self.now].count
+        rows = int(self.rng.choice([n for n in range(1, count + 1) if count % n == 0]))
+        self.shaped((1, rows, count // rows))
+
+    def spatial(self) -> tuple[int, int, int]:
+        shape = self.tensors[self.now].shape
+        if len(shape) != 4:
+            rest = (shape[1], shape[-1]) if len(shape) == 3 else (1, shape[-1])
+            self.shaped((1, 1, *rest) if self.rng.random() < 0.5 else (1, rest[0], 1, rest[1]))
+        return self.tensors[self.now].shape[1:]  # type: ignore[return-value]
+
+    def windows(self, dilated: bool) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
+        sizes = self.spatial()[:2]
+        kernel = tuple(int(self.rng.integers(1, min(n, 5) + 1)) for n in sizes)
+        stride = tuple(int(n) for n in self.rng.integers(1, 4, 2))
+        dilation = tuple(2 if dilated and 2 * (k - 1) < n and self.rng.random() < 0.3 else 1
+                         for k, n in zip(kernel, sizes, strict=True))  # fmt: skip
+        out = tuple((n - (k - 1) * d - 1) // s + 1 for n, k, s, d in zip(sizes, kernel, stride, dilation, strict=True))
+        return kernel, stride, dilation, out  # type: ignore[return-value]
+
+    def conv(self) -> None:
+        kernel, stride, dilation, out = self.windows(dilated=True)
+        c = self.spatial()[2]
+        depthwise = self.rng.random() < 0.4
+        units = c * int(self.rng.integers(1, 3)) if depthwise else int(self.rng.integers(1, 5))
+        new = self.add((1, *out, units))
+        weights = self.numbers(1, *kernel, units) if depthwise else self.numbers(units, *kernel, c)
+        self.ops.append((DepthwiseConv2D if depthwise else Conv2D)(
+            len(self.ops), self.now, new, weights, self.bias(units), self.requant(units), stride, (0, 0), dilation,
+            (-128, 127)))  # fmt: skip
+        self.now = new
+
+    def pool(self) -> None:
+        kernel, stride, _, out = self.windows(dilated=False)
+        old = self.tensors[self.now]
+        new = self.add((1, *out, old.shape[3]), old.scale, old.zero_point)
+        kind = AveragePool2D if self.rng.random() < 0.5 else MaxPool2D
+        self.ops.append(kind(len(self.ops), self.now, new, kernel, stride, (0, 0), (-128, 127)))
+        self.now = new
+
+    def mean(self) -> None:
+        old = self.tensors[self.now]
+        new = self.add((1, old.shape[-1]))
+        scaling = mean_scaling(old.scale, self.tensors[new].scale, old.count // old.shape[-1])
+        self.ops.append(Mean(len(self.ops), self.now, new, *scaling))
+        self.now = new
+
+    def dense(self) -> None:
+        shape = self.tensors[self.now].shape
+        units = int(self.rng.integers(1, 6))
+        new = self.add((*shape[:-1], units))
+        weights = self.numbers(units, shape[-1])
+        self.ops.append(FullyConnected(
+            len(self.ops), self.now, new, weights, self.bias(units), self.requant(1), (-128, 127)))  # fmt: skip
+        self.now = new
+
+    def squash(self) -> None:
+        old = self.tensors[self.now]
+        new = self.add(old.shape, 1 / 256, -128)
+        if self.rng.random() < 0.5:
+            self.ops.append(Logistic(len(self.ops), self.now, new, *logistic_scaling(old.scale)))
+        else:
+            self.ops.append(Softmax(len(self.ops), self.now, new, *softmax_scaling(old.scale, 1.0)))
+        self.now = new
+
+    def graph(self) -> Graph:
+        return Graph(self.tensors, tuple(self.ops), 0, self.now)
+
+
+def no_overlap(graph: Graph, memory: Plan) -> None:
+    """What is alive at the same time has bytes of its own; lifetimes found anew, not taken from the planner."""
+    span: dict[int, list[int]] = {}
+    touched = [(graph.input, 0), (graph.output, len(graph.ops))]
+    touched += [(t, step) for step, op in enumerate(graph.ops) for t in (op.input, op.output)]
+    for number, step in touched:
+        tensor = graph.tensors[number]
+        if tensor.fill is None:
+            first, last, size = span.get(tensor.storage, [step, step, 0])
+            span[tensor.storage] = [min(first, step), max(last, step), max(size, tensor.count)]
+    places = [(memory.arena[s], memory.arena[s] + size, first, last) for s, (first, last, size) in span.items()]
+    for i, (a, a_end, a_first, a_last) in enumerate(places):
+        assert a_end <= memory.arena_bytes
+        for b, b_end, b_first, b_last in places[i + 1 :]:
+            assert a_last < b_first or b_last < a_first or a_end <= b or b_end <= a
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_random_chains(block: int) -> None:
+    exact = refused = 0
+    for seed in range(block * 100, block * 100 + 100):
+        rng = np.random.default_rng(seed)
+        chain = Chain(rng)
+        whole = fuse(chain.graph())
+        memory = plan(whole)
+        no_overlap(whole, memory)
+        window = Model(pack(whole, memory))
+        frames = int(rng.integers(1, min(chain.time, 8) + 1))
+        try:
+            streamed = fuse(stream(whole, frames))
+        except CompileError as e:
+            assert str(e)
+            refused += 1
+            continue
+        memory = plan(streamed)
+        no_overlap(streamed, memory)
+        model = Model(pack(streamed, memory))
+        width = math.prod(whole.tensors[whole.input].shape) // chain.time
+        steps = model.warmup + 6
+        audio = rng.integers(-128, 128, (steps * frames, width)).astype(np.int8)
+        for step in range(1, steps + 1):
+            y = model.invoke(audio[(step - 1) * frames : step * frames])
+            if step > model.warmup:
+                expected = window.invoke(audio[step * frames - chain.time : step * frames])
+                np.testing.assert_array_equal(y, expected, err_msg=f"seed {seed}: {[op.kind for op in whole.ops]}")
+        exact += 1
+    assert exact > 20, (exact, refused)
