@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ARCH ?= x64
 SETUP_INPUTS := tools/setup.sh pyproject.toml CMakeLists.txt $(wildcard firmware/core/* host/native/*)
 # The unix board loads a native module where there is one for this machine; elsewhere it has the module compiled in.
-NATIVE := $(filter x86_64,$(shell uname -m))
+NATIVE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 WARN := -std=c99 -O2 -Wall -Wextra -pedantic -Wmissing-prototypes -Wdouble-promotion -Wconversion -Werror
 SCRIPTS := .ci/run $(wildcard tools/*.sh firmware/targets/*.sh firmware/targets/*/*.sh)
 

@@ -27,12 +27,22 @@ find_python() {
     return 1
 }
 
+# What apt's mirror did not have after a refresh is not asked for again for a week.
+lacking=${TINYWAKE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tinywake}/apt-lacks
+
 packages_apt() {
-    local missing=() package
+    local missing=() package lacks
+    find "$lacking" -mtime +7 -delete 2>/dev/null || true
+    lacks=$(cat "$lacking" 2>/dev/null || true)
     find_python >/dev/null || debian+=(python3 python3-venv)
     for package in "${debian[@]}"; do
         # shellcheck disable=SC2016 # dpkg's variable, not the shell's
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] && continue
+        if grep -qxF -- "$package" <<< "$lacks"; then
+            step "system packages: going on without $package, which apt did not know this week ($lacking)"
+        else
+            missing+=("$package")
+        fi
     done
     if [ ${#missing[@]} -eq 0 ]; then
         step "system packages: all there"
@@ -59,10 +69,11 @@ packages_apt() {
             known+=("$package")
         else
             step "system packages: $package does not exist here, going on without"
+            mkdir -p "${lacking%/*}" && printf '%s\n' "$package" >> "$lacking"
         fi
     done
-    missing=("${known[@]}")
-    install_apt || die "apt-get install ${missing[*]} failed: see above, then run 'make setup' again"
+    missing=(${known[@]+"${known[@]}"})
+    [ ${#missing[@]} -eq 0 ] || install_apt || die "apt-get install ${missing[*]} failed: see above, then run 'make setup' again"
 }
 
 install_apt() {

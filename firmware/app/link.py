@@ -13,13 +13,15 @@ _HEX = b"0123456789abcdef"
 def escape(text, limit=40):
     """`text` as a field's value, cut between characters to `limit` bytes. Allocates: not for the loop."""
     out = bytearray()
-    for byte in text.encode():
-        if 0x21 <= byte <= 0x7E and byte not in b"%*=@~":
-            out.append(byte)
-        else:
-            out.extend(b"%%%02x" % byte)
+    for char in text:
+        whole = len(out)
+        for byte in char.encode():
+            if 0x21 <= byte <= 0x7E and byte not in b"%*=@~":
+                out.append(byte)
+            else:
+                out.extend(b"%%%02x" % byte)
         if len(out) > limit:
-            return escape(text[:-1], limit)
+            return bytes(out[:whole])
     return bytes(out)
 
 

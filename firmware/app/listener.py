@@ -61,10 +61,13 @@ class Listener(Engine):
         return self
 
     def __next__(self):
-        while not self.advance():
-            if not self._fill():
-                self.stop()
-                raise StopIteration
+        try:
+            while not self.advance():
+                if not self._fill():
+                    raise StopIteration
+        except BaseException:  # the end, or on_hit's, or Ctrl-C
+            self.stop()
+            raise
         return self.hit
 
     def __aiter__(self):
@@ -75,11 +78,14 @@ class Listener(Engine):
         return self
 
     async def __anext__(self):
-        while not self.advance():
-            await self._sleep_ms(self.mic.due_ms(len(self._buffer)))
-            if not self._fill():
-                self.stop()
-                raise StopAsyncIteration
+        try:
+            while not self.advance():
+                await self._sleep_ms(self.mic.due_ms(len(self._buffer)))
+                if not self._fill():
+                    raise StopAsyncIteration
+        except BaseException:  # the end, or on_hit's, or the task is cancelled
+            self.stop()
+            raise
         return self.hit
 
     def _open(self):
@@ -104,6 +110,8 @@ class Listener(Engine):
 
     def _heard_audio(self, count):
         """The microphone has put `count` bytes into the buffer, or none, for ever."""
+        if not self.listening:
+            return  # stopped after this call was scheduled
         try:
             if self._got(count):
                 self.drain()

@@ -31,7 +31,7 @@ class Report:
         link.wait_ms = -1 if self._all else 0
         self._score_ms = 0 if score == "off" else max(LIVE_MS, LINE_MS * len(self._wake))
         self._state_head = {}
-        for name in ("listening", "stopped", "ended"):
+        for name in ("listening", "stopped"):
             self._state_head[name] = b"@state v=1 state=" + name.encode() + b" model=" + self._model_name
         self._begin()
 
@@ -44,7 +44,7 @@ class Report:
         self._level_at = 0
         self._lost_at = 0
         self._state_at = STATE_MS
-        self._now = 0
+        self._now = 0  # of the last step: the native time begins with the part of a window that has no step
         self._peak = 0
         self._clipped = 0
 
@@ -62,7 +62,7 @@ class Report:
     def _state(self, name, lost):
         link = self._link
         link.begin(self._state_head[name])
-        link.number(b" t=", self._native.t_ms)
+        link.number(b" t=", self._now)
         link.number(b" steps=", self.steps)
         link.number(b" hits=", self.hits)
         link.number(b" dropped=", link.dropped)
@@ -137,7 +137,7 @@ class Report:
         """Always."""
         link = self._link
         link.begin(b"@end")
-        link.number(b" t=", self._native.t_ms)
+        link.number(b" t=", self._now)
         link.number(b" steps=", self.steps)
         link.number(b" hits=", self.hits)
         link.number(b" lost=", lost)

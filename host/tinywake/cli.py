@@ -284,6 +284,8 @@ def deploy(
         f"{len(report.unchanged)} unchanged; model {report.model_bytes:,} bytes, module {report.module_bytes:,}; "
         f"heap free {report.heap_before:,} -> {report.heap_loaded:,} with module and app"
     )
+    for note in report.notes():
+        _out.print(note, markup=False)
 
 
 @app.command()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The app on the unix board, with a fake native module: the body, listen_on, the live prompt, the monitor."""
 
+import contextlib
 import io
 import json
+import os
 import re
 import runpy
 import shutil
@@ -17,10 +19,12 @@ import numpy.typing as npt
 import pytest
 from rich.console import Console
 
+from tinywake.device.line.events import Event, Hit, Score, State
 from tinywake.device.line.hear import listen_on
-from tinywake.device.line.events import Event, Hit, LineReader, Score, State, encode_line
+from tinywake.device.line.lines import LineReader, encode_line
+from tinywake.device.line.port import open_port
+from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.monitor import View, monitor
-from tinywake.device.line.rawrepl import RawRepl, open_port
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import DeviceError, ToolError
 
@@ -158,9 +162,7 @@ def test_start_leaves_the_prompt_alive(board: UnixBoard) -> None:
     with open_port(board.port) as port:
         port.write(b"print(6 * 7)\r")
         end = time.monotonic() + 10
-        while time.monotonic() < end and not any(
-            getattr(event, "state", "") == "stopped" for event in events
-        ):
+        while time.monotonic() < end and not any(getattr(event, "state", "") == "stopped" for event in events):
             data = port.read(max(1, port.in_waiting))
             answered += data
             events += reader.feed(data)
@@ -296,6 +298,91 @@ def test_ports_and_logs_that_cannot_be_used(tmp_path: Path) -> None:
             monitor(port, seconds=1)
     with pytest.raises(ToolError, match="log"), socket.create_server(("127.0.0.1", 0)) as server:
         monitor(f"socket://127.0.0.1:{server.getsockname()[1]}", log=tmp_path / "none/log", seconds=1)
+
+
+@pytest.fixture
+def bare() -> Iterator[tuple[int, str]]:
+    """A pty with nobody behind it: its master and the port's name."""
+    pty = pytest.importorskip("pty")
+    import tty
+
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    name = os.ttyname(slave)
+    os.close(slave)
+    yield master, name
+    with contextlib.suppress(OSError):
+        os.close(master)
+
+
+def test_a_port_in_use_is_refused(bare: tuple[int, str]) -> None:
+    # Bug: where the lock was refused the port was opened without one, and two programs shared the bytes.
+    with open_port(bare[1]), pytest.raises(DeviceError, match=rf"^{bare[1]}: in use by another program$"):
+        open_port(bare[1])
+    open_port(bare[1]).close()
+    open_port("loop://").close()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("socket://nohost", "not a whole URL"),
+        ("socket://127.0.0.1:1", "Connection refused"),
+        ("nonsense://x", "not known"),
+        ("/dev/ttyNONE9", "no such port"),
+    ],
+)
+def test_a_url_that_does_not_work_says_why(url: str, says: str) -> None:
+    with pytest.raises(DeviceError, match=f"^{url}: .*{says}") as caught:
+        open_port(url)
+    assert "NoneType" not in str(caught.value)
+
+
+@pytest.mark.parametrize("when", [0.3, 1.0])
+def test_a_port_that_vanishes_is_one_line(bare: tuple[int, str], when: float) -> None:
+    # Bug: "OSError: [Errno 5] Input/output error".
+    threading.Timer(when, os.close, [bare[0]]).start()
+    with pytest.raises(DeviceError, match=r"^\S+: the board is gone; plug it in again$"):
+        RawRepl(bare[1])
+
+
+def test_monitor_says_when_it_heard_nothing(bare: tuple[int, str]) -> None:
+    # Bug: left silently, as if all were well.
+    with pytest.raises(DeviceError, match="nothing heard from the app, 0 other lines"):
+        monitor(bare[1], seconds=0.2)
+    threading.Timer(0.3, os.write, [bare[0], b"hello\r\n\xff\n@bad*0000\n"]).start()
+    with pytest.raises(DeviceError, match="nothing heard from the app, 3 other lines"):
+        monitor(bare[1], seconds=0.8, once=True, json=True, console=Console(file=io.StringIO()))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_ends_the_monitor_in_one_line(bare: tuple[int, str]) -> None:
+    threading.Timer(0.3, os.write, [bare[0], b"".join(LINES)]).start()
+    with pytest.raises(ToolError, match=r"^/dev/full: the log cannot be written \(No space left on device\)$"):
+        monitor(bare[1], seconds=5, log=Path("/dev/full"), console=Console(file=io.StringIO()))
+
+
+def test_what_a_board_says_cannot_steer_the_terminal(bare: tuple[int, str]) -> None:
+    evil = "\x1b[2J[bold]\x9b"
+    lines = [
+        line("boot", v=1, app=evil, board=evil, fw=evil, mpy=0, twm=1),
+        line("error", where="load", what=evil),
+        line("score", label=evil, t=20, score=1, mean=255),
+        line("new", x=evil),
+        line("hit", label=evil, t=20, score=1, mean=255),
+    ]
+    view = View("/dev/[red]tty")
+    out = io.StringIO()
+    for part in (lines[:1], lines[1:]):
+        for event in view.reader.feed(b"".join(part)):
+            view.apply(event)
+        Console(file=out, width=100).print(view)
+    threading.Timer(0.3, os.write, [bare[0], b"".join(lines)]).start()
+    monitor(bare[1], seconds=5, once=True, console=Console(file=out))
+    assert "\x1b" not in out.getvalue()
+    assert "\x9b" not in out.getvalue()
+    assert "/dev/[red]tty" in out.getvalue()
+    assert out.getvalue().count("[2J[bold]") >= 5
 
 
 def test_a_newer_protocol_is_refused() -> None:

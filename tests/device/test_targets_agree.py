@@ -15,7 +15,7 @@ from tinywake.pipeline.hearing import hear
 from tinywake.pipeline.running import run_network
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from tiny import listening_model  # noqa: E402
+from tiny import listening_model
 
 
 @pytest.fixture(params=sorted(TARGETS))

@@ -180,6 +180,23 @@ def test_the_board_ends_with_the_process_that_owns_it() -> None:
     wait_for("the board outlives its owner", lambda: not alive(int(pid)))
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_temporary_file_system_goes_with_its_owner(end: signal.Signals) -> None:
+    # Bug: the board ended with its owner, its directory stayed.
+    program = (
+        "import time\nfrom tinywake.device.targets.unix import UnixBoard\nb = UnixBoard()\nb.start()\n"
+        "print(b.directory, b.port, flush=True)\ntime.sleep(60)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    directory, port = owner.stdout.readline().split()
+    execute(port, "open('kept', 'w').close()")  # a soft reset on the way
+    assert (Path(directory) / "kept").exists()
+    os.kill(owner.pid, end)
+    owner.communicate()
+    wait_for("the directory outlives its owner", lambda: not Path(directory).exists())
+
+
 def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="no target moon; known: unix"):
         open_target("moon")

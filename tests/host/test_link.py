@@ -4,6 +4,7 @@
 import importlib.util
 import itertools
 import re
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinywake.device.firmware import ARCHES
 from tinywake.device.line.events import (
-    LIMIT,
     Boot,
     End,
     Error,
@@ -21,16 +22,14 @@ from tinywake.device.line.events import (
     Hit,
     Label,
     Level,
-    LineReader,
     Lost,
     Model,
     Score,
     State,
     Unknown,
     as_json,
-    encode_line,
-    parse_line,
 )
+from tinywake.device.line.lines import LIMIT, LineReader, encode_line, parse_line, printable
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```\n(.*?)```", (ROOT / "firmware/SERIAL.md").read_text("ascii"), re.S)
@@ -145,6 +144,11 @@ def test_right_check_but_wrong_shape(body: str) -> None:
         "@hit label=a t=-1 score=1 mean=1",  # no number
         "@hit label=a t=2147483648 score=1 mean=1",  # beyond 31 bits
         "@hit label=a t= score=1 mean=1",
+        "@hit label=a t=1 score=256 mean=1",
+        "@score label=a t=1 score=1 mean=70000",  # Bug: crashed the monitor, which draws a bar for each
+        "@score label=a t=1 score=1 mean=1 ready=2",
+        "@model name=a sha=0 arena=1 step=1 threshold=256",
+        "@level t=1 peak=32769 clipped=0",
         "@ack id=4",
     ],
 )
@@ -221,6 +225,24 @@ def test_round_trip(label: str, t: int) -> None:
         assert as_json(event) == {"event": "hit", "label": label, "t": t, "score": 1, "mean": 2}
 
 
+def test_an_unknown_event_cannot_pose_as_another() -> None:
+    # Bug: its fields overwrote the object's own keys.
+    event = parse_line(checked("@new event=hit at=5 x=1"))
+    assert event is not None
+    assert as_json(event) == {"event": "new", "fields": {"event": "hit", "at": "5", "x": "1"}}
+
+
+def test_printable_shows_what_would_steer_a_terminal() -> None:
+    assert printable("café 水 [b]") == "café 水 [b]"
+    assert printable("a\x1b[2J\r\n\x9b\u202eb") == "a\ufffd[2J\ufffd\ufffd\ufffd\ufffdb"
+
+
+def test_one_table_of_architectures() -> None:
+    size = runpy.run_path(str(ROOT / "firmware/module/mpy_size.py"))
+    assert size["ARCHES"][: len(ARCHES)] == ARCHES
+    assert not any(size["ARCHES"][len(ARCHES) :])
+
+
 def app_link(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT / "tests/device/fake"))
     monkeypatch.delitem(sys.modules, "_tinywake", raising=False)
@@ -241,12 +263,19 @@ def test_the_app_writes_what_the_host_reads(monkeypatch: pytest.MonkeyPatch) -> 
         for number in (0, 9, 10, 99999, 2**30 - 1):
             out.clear()
             link.begin(b"@hit label=" + app.escape(text))
-            for key in (b" t=", b" score=", b" mean="):
-                link.number(key, number)
+            values = [("t", number), ("score", number & 255), ("mean", number >> 22)]
+            for key, value in values:
+                link.number(f" {key}=".encode(), value)
             assert link.end()
-            values = [("t", number), ("score", number), ("mean", number)]
             assert bytes(out) == encode_line("hit", [("label", text), *values])
-            assert read(bytes(out))[0] == [Hit(text, number, number, number)]
+            assert read(bytes(out))[0] == [Hit(text, number, number & 255, number >> 22)]
+
+
+def test_the_app_cuts_a_text_between_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_link(monkeypatch)
+    assert app.escape("x" * 100_000) == b"x" * 40  # Bug: one recursion for each surplus character
+    assert app.escape("é" * 30, 17) == b"%c3%a9" * 2
+    assert app.escape("abc", 0) == b""
 
 
 def test_bandwidth_table_of_the_document() -> None:

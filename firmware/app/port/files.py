@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+from binascii import hexlify
 
 __all__ = ("digest", "find_model", "read_file")
 
@@ -25,10 +26,12 @@ def read_file(path):
 
 
 def find_model():
-    """What model.txt names, else the first .twm by name."""
+    """What the first line of model.txt names, else the first .twm by name."""
     try:
         with open("model.txt") as file:
-            return file.readline().strip()
+            name = file.readline().strip()
+        if name:
+            return name
     except OSError:
         pass
     for home in _HOMES:
@@ -43,4 +46,4 @@ def find_model():
 
 def digest(data):
     """SHA-256 in hex."""
-    return b"".join(b"%02x" % byte for byte in hashlib.sha256(data).digest())
+    return hexlify(hashlib.sha256(data).digest())

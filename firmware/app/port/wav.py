@@ -94,8 +94,8 @@ class WavMicrophone:
     def start(self, buf, callback):
         self._buf = buf
         self._callback = callback
+        self._started = True  # first: close() must end what every() may have begun when it raises
         self._clock.every(_PERIOD_MS, self._ticking)
-        self._started = True
 
     def _tick(self, _):
         for _ in range(_BURST):

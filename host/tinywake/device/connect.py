@@ -17,7 +17,10 @@ __all__ = ["Connection", "connected"]
 
 @dataclass(frozen=True)
 class Connection:
-    """A board that has module, app and model. directory: its file system, where that is a folder of this computer."""
+    """A board that has module, app and model, and waits at its prompt.
+
+    directory: its file system, where that is a folder of this computer.
+    """
 
     port: str
     directory: Path | None
@@ -32,8 +35,8 @@ def connected(target: str, model: Path) -> Iterator[Connection]:
     """
     if target in TARGETS:
         with open_target(target) as board:
-            yield Connection(board.port, board.directory, deploy(board.port, model, board=board.board))
+            yield Connection(board.port, board.directory, deploy(board.port, model, board=board.board, start=False))
     elif target.isidentifier() or target in ("qemu-armv6m", "qemu-rv32imc", "qemu-xtensawin"):
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")
     else:
-        yield Connection(target, None, deploy(target, model))
+        yield Connection(target, None, deploy(target, model, start=False))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Put module, app, pins and model onto a board that runs MicroPython.
+"""Put module, app, pins and model onto a board that runs MicroPython, and start it.
 
 Only what differs is sent; each file goes to a temporary name, is hashed on the board, and takes its name when
 all have arrived whole.
@@ -16,19 +16,19 @@ from typing import Any
 
 from tinywake.device import places
 from tinywake.device.boards import load_board
+from tinywake.device.firmware import Firmware, module_for, read_mpy
+from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.line.remote import ask, execute
+from tinywake.device.line.restart import restart
 from tinywake.errors import DeviceError, ToolError
 
-__all__ = ["DeployReport", "Firmware", "deploy", "module_for"]
+__all__ = ["DeployReport", "deploy"]
 
-ABI = (6, 3)  # of our native modules: MicroPython 1.23 and later
-
-# Of sys.implementation._mpy, bits 10 to 13.
-_ARCHES = ("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa",
-           "xtensawin", "rv32imc", "rv64imc")  # fmt: skip
 _LIB = "lib"  # on sys.path of every board, and where MicroPython's own tools install
 _PINS = f"{_LIB}/tinywake/pins.py"
 _MODULE = f"{_LIB}/_tinywake.mpy"
+_MAIN = "main.py"
+_MAIN_TEXT = "import tinywake.main\ntinywake.main.start()\n"
 _TIMEOUT = 60.0  # for one question
 _BYTES_PER_S = 1000  # no link is slower
 
@@ -65,7 +65,8 @@ except ImportError:
 sys.path.extend(path)
 i = sys.implementation
 answer({"name": i[0], "version": list(i[1][:3]), "mpy": getattr(i, "_mpy", 0), "builtin": builtin,
-        "free": free, "files": {p: digest(p) for p in PATHS}})
+        "free": free, "files": {p: digest(p) for p in PATHS},
+        "models": sorted(p for p in os.listdir() if p.endswith(".twm"))})
 """
 
 _MAKE_DIRECTORIES = """
@@ -106,21 +107,6 @@ answer(gc.mem_free())
 
 
 @dataclass(frozen=True)
-class Firmware:
-    """What answers on a port."""
-
-    name: str
-    version: tuple[int, ...]
-    abi: tuple[int, int] | None  # of the .mpy files it loads; None: it loads none
-    arch: str  # of the native modules it loads; "none": it loads none
-    builtin: bool  # _tinywake is compiled in
-
-    def __str__(self) -> str:
-        """For one line to people."""
-        return f"{self.name} {'.'.join(map(str, self.version))} ({self.arch})"
-
-
-@dataclass(frozen=True)
 class DeployReport:
     """What deploy did."""
 
@@ -133,27 +119,58 @@ class DeployReport:
     model_bytes: int
     heap_before: int  # free, after a reset
     heap_loaded: int  # free, with module and app imported and no model open
+    other_models: tuple[str, ...]  # on the board beside this one, which model.txt names
+    own_main: bool  # the board has a main.py that is the user's: it was left as it is
+    listening: bool  # the app said so after the reset at the end
+    trouble: str  # what the board did instead, in a line; empty where it listens or was not started
+
+    def notes(self) -> list[str]:
+        """What a person should know beside the numbers, a line each."""
+        said = []
+        if self.listening:
+            said.append("the board listens, and will whenever it is powered: tinywake monitor " + self.port)
+        elif self.trouble:
+            said.append(f"the board does not listen yet: {self.trouble}")
+        if self.own_main:
+            does = "kept" if self.listening else "kept: let it import tinywake.main and call tinywake.main.start()"
+            said.append(f"{_MAIN} on the board is your own and was {does}")
+        if self.other_models:
+            said.append(f"other models on the board, not in use: {', '.join(self.other_models)}")
+        return said
 
 
-def deploy(port: str, model: Path, *, board: str | None = None) -> DeployReport:
-    """Make the board on `port` listen for `model`. `board`: a name under boards/, needed the first time only.
+def deploy(port: str, model: Path, *, board: str | None = None, start: bool = True) -> DeployReport:
+    """Make the board on `port` listen for `model`, now and whenever it is powered.
 
-    Raises DeviceError, ToolError or ConfigError with one line; the board then has all of its old files.
+    `board`: a name under boards/, needed the first time only. `start`: give the board a main.py that listens, where
+    it has none, and reset it at the end; otherwise it is left at its prompt.
+
+    Raises DeviceError, ToolError or ConfigError with one line. Until all has arrived the board has its old files;
+    then the new ones take their names one after another, and what breaks that off is mended by another deploy.
     """
     if not model.is_file():
         raise DeviceError(f"{model}: no such model")
+    if model.suffix != ".twm" or not model.name.isprintable():
+        raise DeviceError(f"{model}: not a name for a model on a board: compile or rename it to NAME.twm")
+    with RawRepl(port):
+        pass  # quick to say that nothing answers, and it stops a listener that would talk into what follows
     with tempfile.TemporaryDirectory(prefix="tinywake-") as staging:
-        files = _files(model, board, Path(staging))
-        firmware, free, there = _probe(port, [*files, _PINS, _MODULE])
+        files = _files(model, board, start, Path(staging))
+        firmware, free, there, models = _probe(port, [*files, _PINS, _MODULE])
         if board is None and there.get(_PINS) is None:
             raise DeviceError(f"{port}: the board does not know its pins yet: name it, as in --board UNIX")
         module = module_for(firmware, port)
         if module:
             files = {_MODULE: module, **files}
         wanted = {path: hashlib.sha256(source.read_bytes()).hexdigest() for path, source in files.items()}
+        own_main = start and there.get(_MAIN) not in (None, wanted[_MAIN])
+        if own_main:
+            del files[_MAIN]
         changed = [path for path in files if there.get(path) != wanted[path]]
         if changed:
             _copy(port, {path: files[path] for path in changed}, {path: wanted[path] for path in changed})
+        loaded = int(ask(port, _LOAD, timeout=_TIMEOUT))
+        trouble = restart(port) if start else ""
         return DeployReport(
             port=port,
             firmware=firmware,
@@ -163,31 +180,15 @@ def deploy(port: str, model: Path, *, board: str | None = None) -> DeployReport:
             module_bytes=module.stat().st_size if module else 0,
             model_bytes=model.stat().st_size,
             heap_before=free,
-            heap_loaded=int(ask(port, _LOAD, timeout=_TIMEOUT)),
+            heap_loaded=loaded,
+            other_models=tuple(name for name in models if name != model.name),
+            own_main=own_main,
+            listening=trouble is None,
+            trouble=trouble or "",
         )
 
 
-def module_for(firmware: Firmware, port: str) -> Path | None:
-    """The build of _tinywake.mpy that this firmware loads; None where it is compiled in."""
-    if firmware.builtin:
-        return None
-    if firmware.abi is None or firmware.arch == "none":
-        raise DeviceError(
-            f"{port}: {firmware} loads no native modules: flash one that does, or one with _tinywake in it"
-        )
-    if firmware.abi != ABI:
-        abi, ours = (".".join(map(str, each)) for each in (firmware.abi, ABI))
-        advice = "install MicroPython 1.23 or later" if firmware.abi < ABI else "update tinywake"
-        raise DeviceError(f"{port}: {firmware} loads .mpy files of version {abi}, tinywake's are {ours}: {advice}")
-    # armv6m code runs on every Thumb core above it, and their loaders accept it.
-    for arch in [firmware.arch, *(["armv6m"] if firmware.arch.startswith("armv7") else [])]:
-        path = places.modules() / f"{arch}_{ABI[0]}.{ABI[1]}" / "_tinywake.mpy"
-        if path.is_file():
-            return path
-    raise ToolError(f"no _tinywake.mpy for {firmware.arch}: make modules ARCH={firmware.arch}")
-
-
-def _files(model: Path, board: str | None, staging: Path) -> dict[str, Path]:
+def _files(model: Path, board: str | None, start: bool, staging: Path) -> dict[str, Path]:
     """Path on the board -> file here, of everything but the module."""
     app = places.app()
     files = {f"{_LIB}/tinywake/{p.relative_to(app).as_posix()}": p for p in sorted(app.rglob("*.py"))}
@@ -197,21 +198,25 @@ def _files(model: Path, board: str | None, staging: Path) -> dict[str, Path]:
         files[_PINS] = load_board(board).pins
     chosen = staging / "model.txt"
     chosen.write_text(model.name + "\n", encoding="utf-8")
-    return {**files, model.name: model, "model.txt": chosen}
+    files |= {model.name: model, "model.txt": chosen}
+    if start:
+        files[_MAIN] = staging / _MAIN
+        files[_MAIN].write_text(_MAIN_TEXT, encoding="utf-8")
+    return files
 
 
-def _probe(port: str, paths: list[str]) -> tuple[Firmware, int, dict[str, str | None]]:
+def _probe(port: str, paths: list[str]) -> tuple[Firmware, int, dict[str, str | None], list[str]]:
     said: dict[str, Any] = ask(port, _HASH + f"PATHS = {paths!r}\n" + _PROBE, timeout=_TIMEOUT)
     mpy = int(said["mpy"])
-    number = mpy >> 10 & 0x0F
+    arch, abi = read_mpy(mpy)
     firmware = Firmware(
         name=str(said["name"]),
         version=tuple(said["version"]),
-        abi=(mpy & 0xFF, mpy >> 8 & 3) if mpy else None,
-        arch=_ARCHES[number] if number < len(_ARCHES) else f"architecture {number}",
+        abi=abi if mpy else None,
+        arch=arch,
         builtin=bool(said["builtin"]),
     )
-    return firmware, int(said["free"]), said["files"]
+    return firmware, int(said["free"]), said["files"], said["models"]
 
 
 def _copy(port: str, sources: dict[str, Path], digests: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 
 import json as json_module
 import math
+import sys
 import time
 from collections import deque
 from contextlib import ExitStack
@@ -24,14 +25,14 @@ from tinywake.device.line.events import (
     Hit,
     Label,
     Level,
-    LineReader,
     Lost,
     Model,
     Score,
     State,
     as_json,
 )
-from tinywake.device.line.rawrepl import open_port
+from tinywake.device.line.lines import LineReader, printable
+from tinywake.device.line.port import GONE, open_port
 from tinywake.errors import DeviceError, ToolError
 
 __all__ = ["View", "monitor"]
@@ -60,7 +61,8 @@ def monitor(
     `log`: file to which every event is appended as a JSON line, with the host's time in seconds as "at".
     `json`: the same lines, without "at", on standard output instead of the view. `once`: leave at the first
     hit. `seconds`: leave after so long. `until_end`: leave when a file that plays the microphone ends.
-    Without a terminal, and with `once`, the view is plain lines.
+    Without a terminal, and with `once`, the view is plain lines. Raises DeviceError where the time is up and the
+    app was never heard.
     """
     console = console or Console()
     view = View(port)
@@ -85,18 +87,25 @@ def monitor(
                 if live and time.monotonic() >= drawn + _REFRESH_S:
                     live.refresh()
                     drawn = time.monotonic()
+            stopped = False
         except KeyboardInterrupt:
-            pass
+            stopped = True
         if json:
             _print_json(console, view.summary())
         elif live is None and view.reader.bad:
             console.print(f"{view.reader.bad} damaged lines", highlight=False)
+    if not view.reader.events:
+        others = view.reader.bad + view.reader.noise
+        nothing = f"{port}: nothing heard from the app, {others} other lines; does the board run tinywake.main?"
+        if not stopped:
+            raise DeviceError(nothing)
+        print(nothing, file=sys.stderr)
     return view.heard
 
 
-def _open_log(path: Path) -> IO[str]:
+def _open_log(path: Path) -> IO[bytes]:
     try:
-        return path.open("a", encoding="utf-8", buffering=1)
+        return path.open("ab", buffering=0)  # a full disk is told by the write of the line
     except OSError as error:
         raise ToolError(f"{path}: the log cannot be written ({error.strerror})") from error
 
@@ -104,7 +113,7 @@ def _open_log(path: Path) -> IO[str]:
 def _read(device: Any, port: str) -> bytes:
     try:
         data: bytes = device.read(_READ)  # comes back after the port's timeout with what there is
-    except (OSError, TypeError) as error:  # TypeError: pyserial, where the port goes away under it
+    except GONE as error:
         raise DeviceError(f"{port}: the board is gone; plug it in again") from error
     return data
 
@@ -112,23 +121,25 @@ def _read(device: Any, port: str) -> bytes:
 def _check(event: Event, port: str) -> None:
     if isinstance(event, Boot | State) and event.v > PROTOCOL:
         raise DeviceError(
-            f"{port}: the board speaks protocol {event.v}, this tinywake up to {PROTOCOL}: "
-            "update it, or deploy again"
+            f"{port}: the board speaks protocol {event.v}, this tinywake up to {PROTOCOL}: update it, or deploy again"
         )
 
 
-def _tell(event: Event, json: bool, console: Console | None, file: IO[str] | None) -> None:
+def _tell(event: Event, json: bool, console: Console | None, file: IO[bytes] | None) -> None:
     entry = as_json(event)
     if file:
-        file.write(json_module.dumps({"at": round(time.time(), 3), **entry}) + "\n")
+        try:
+            file.write(json_module.dumps({"at": round(time.time(), 3), **entry}).encode() + b"\n")
+        except OSError as error:
+            raise ToolError(f"{file.name}: the log cannot be written ({error.strerror})") from error
     if console and json:
         _print_json(console, entry)
     elif console and not isinstance(event, Score | Level | Label):
         text = " ".join(f"{key}={value}" for key, value in entry.items() if key not in ("event", "v"))
-        console.print(f"{entry['event']:5} {text}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"{entry['event']:5} {text}"), highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_json(console: Console, entry: dict[str, int | str]) -> None:
+def _print_json(console: Console, entry: dict[str, Any]) -> None:
     print(json_module.dumps(entry), file=console.file, flush=True)
 
 
@@ -159,7 +170,7 @@ class View:
             case Model():
                 self._model = event
             case State():
-                if event.state == "listening" and event.t == 0:
+                if event.state == "listening" and event.steps == 0:
                     self._last = None
                 self._state = event
             case Level():
@@ -202,12 +213,12 @@ class View:
             )
         )
         return Panel(
-            Group(*rows), title=f"tinywake · {self.port}", subtitle="Ctrl-C ends", border_style="cyan"
+            Group(*rows), title=Text(f"tinywake · {printable(self.port)}"), subtitle="Ctrl-C ends", border_style="cyan"
         )
 
     def _status(self) -> Text:
         if isinstance(self._last, Error):
-            return Text(f"error: {self._last.what}", style="bold red")
+            return Text(printable(f"error: {self._last.what}"), style="bold red")
         parts = []
         if self._state:
             what = "at the end of its file" if isinstance(self._last, End) else self._state.state
@@ -216,7 +227,7 @@ class View:
             parts.append(f"sha {self._model.sha[:8]}, arena {self._model.arena} B")
         if self._boot:
             parts.append(f"{self._boot.board}, {self._boot.fw}, {self._boot.abi}, app {self._boot.app}")
-        return Text(" · ".join(parts) or "nothing heard from the app yet", style="bold" if parts else "dim")
+        return Text(printable(" · ".join(parts)) or "nothing heard from the app yet", style="bold" if parts else "dim")
 
     def _meter(self) -> Text:
         level = self._level
@@ -234,7 +245,7 @@ class View:
 
     def _trace(self, label: str, trace: deque[Score]) -> Text:
         threshold = self._model.threshold if self._model else 256
-        text = Text(f"{label[:16]:16} ")
+        text = Text(f"{printable(label)[:16]:16} ")
         for point in trace:
             text.append(_BARS[point.mean >> 5], style="bold green" if point.mean >= threshold else "cyan")
         return text.append(f" {trace[-1].mean / 256:.2f}")
@@ -246,7 +257,11 @@ class View:
         for i, hit in enumerate(self._hits):
             style = "bold green" if i == 0 else None
             table.add_row(
-                Text(hit.label), _clock(hit.t), f"{hit.mean / 256:.2f}", f"{hit.score / 256:.2f}", style=style
+                Text(printable(hit.label)),
+                _clock(hit.t),
+                f"{hit.mean / 256:.2f}",
+                f"{hit.score / 256:.2f}",
+                style=style,
             )
         return table
 

@@ -17,7 +17,8 @@ _X, _Y = "run-x.bin", "run-y.bin"  # on the board, in its working directory
 def run_on(port: str, model: str, x: bytes, *, directory: Path | None = None, timeout: float = 60.0) -> bytes:
     """Outputs, end to end, of `model` (its name on the board) for inputs that stand end to end in `x`.
 
-    `directory`: the board's file system, where it is a folder of this computer. `timeout`: seconds without a sign of life. Raises DeviceError where the board cannot open or run it.
+    `directory`: the board's file system, where it is a folder of this computer. `timeout`: seconds without a sign of
+    life. Raises DeviceError where the board cannot open or run it.
     """
     with RawRepl(port, timeout) as repl:
         try:

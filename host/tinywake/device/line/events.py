@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The reading end of firmware/SERIAL.md: bytes from a port in, checked events out.
+"""The events of firmware/SERIAL.md as objects, and how the fields of a line become one."""
 
-Nothing here raises on what a port delivers: noise and damaged lines are counted, unknown events are kept
-apart.
-"""
-
-import binascii
 import re
-from collections.abc import Iterable
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, ClassVar, get_type_hints
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, ClassVar, get_type_hints
+
+from tinywake.device.firmware import read_mpy
 
 __all__ = [
-    "LIMIT",
     "PROTOCOL",
     "Boot",
     "End",
@@ -21,34 +17,24 @@ __all__ = [
     "Hit",
     "Label",
     "Level",
-    "LineReader",
     "Lost",
     "Model",
     "Score",
     "State",
     "Unknown",
     "as_json",
-    "encode_line",
+    "build",
     "escape",
-    "parse_line",
+    "unescape",
 ]
 
 PROTOCOL = 1  # highest `v` that this reader knows
-LIMIT = 160  # bytes of an event, check included
-_KEPT = 256  # bytes of a line that count: its last ones
 
-_EVENT = re.compile(rb"@([a-z][a-z0-9_]*)((?: [a-z][a-z0-9_]*=[!-)+-<>?A-~]*)*)\*([0-9a-f]{4})", re.ASCII)
-_PROMPTS = re.compile(rb"(?:>>> |=== |\.\.\. |OK)*@")
 _NUMBER = re.compile(rb"[0-9]{1,10}", re.ASCII)
+_HIGHEST = (1 << 31) - 1  # number, where the event gives no other
+_Byte = Annotated[int, 255]  # the highest that is believed
+_Flag = Annotated[int, 1]
 _ESCAPE = re.compile(rb"%([0-9a-f]{2})", re.ASCII)
-_TEXT = re.compile(rb"(?:[^%]|%[0-9a-f]{2})*", re.ASCII)
-
-# fmt: off
-_ARCHITECTURES = (
-    "bytecode", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa",
-    "xtensawin", "rv32imc", "rv64imc",
-)
-# fmt: on
 
 
 @dataclass(frozen=True)
@@ -66,9 +52,8 @@ class Boot:
     @property
     def abi(self) -> str:
         """Architecture and native ABI, for instance "armv6m 6.3"."""
-        arch = self.mpy >> 10 & 0x3F
-        known = _ARCHITECTURES[arch] if arch < len(_ARCHITECTURES) else f"architecture {arch}"
-        return f"{known} {self.mpy & 0xFF}.{self.mpy >> 8 & 3}"
+        arch, version = read_mpy(self.mpy)
+        return f"{arch} {version[0]}.{version[1]}"
 
 
 @dataclass(frozen=True)
@@ -80,7 +65,7 @@ class Model:
     sha: str  # first 16 hex digits of the file's SHA-256
     arena: int  # bytes
     step: int  # new samples a step
-    threshold: int  # 0..255
+    threshold: _Byte
 
 
 @dataclass(frozen=True)
@@ -90,7 +75,7 @@ class Label:
     name: ClassVar[str] = "label"
     i: int
     label: str  # `name` on the line
-    wake: int  # 1: wake label, 0: background class
+    wake: _Flag  # 1: wake label, 0: background class
 
 
 @dataclass(frozen=True)
@@ -115,9 +100,9 @@ class Score:
     name: ClassVar[str] = "score"
     label: str
     t: int  # ms of audio
-    score: int  # 0..255, raw probability times 256
-    mean: int  # 0..255, what the detector compares
-    ready: int = 1  # 0: the network has not seen its whole receptive field
+    score: _Byte  # raw probability times 256
+    mean: _Byte  # what the detector compares
+    ready: _Flag = 1  # 0: the network has not seen its whole receptive field
 
 
 @dataclass(frozen=True)
@@ -126,7 +111,7 @@ class Level:
 
     name: ClassVar[str] = "level"
     t: int  # ms of audio
-    peak: int  # 0..32768
+    peak: Annotated[int, 32768]
     clipped: int  # samples
 
 
@@ -137,8 +122,8 @@ class Hit:
     name: ClassVar[str] = "hit"
     label: str
     t: int  # ms of audio
-    score: int  # 0..255
-    mean: int  # 0..255
+    score: _Byte
+    mean: _Byte
 
 
 @dataclass(frozen=True)
@@ -187,9 +172,15 @@ _KINDS: dict[str, type[Any]] = {
 _KEYS = {("model", "model"): "name", ("label", "label"): "name"}  # where attribute and key differ
 
 
-def _shape(kind: type[Any]) -> list[tuple[str, str, type, Field[Any]]]:
-    types = get_type_hints(kind)
-    return [(f.name, _KEYS.get((kind.name, f.name), f.name), types[f.name], f) for f in fields(kind)]
+def _shape(kind: type[Any]) -> list[tuple[str, str, int | None, bool]]:
+    """Of each field: attribute, key on the line, highest number (None: a text), whether a line must have it."""
+    types = get_type_hints(kind, include_extras=True)
+    shape = []
+    for f in fields(kind):
+        hint = types[f.name]
+        high = _HIGHEST if hint is int else getattr(hint, "__metadata__", (None,))[0]
+        shape.append((f.name, _KEYS.get((kind.name, f.name), f.name), high, f.default is MISSING))
+    return shape
 
 
 _SHAPES = {name: _shape(kind) for name, kind in _KINDS.items()}
@@ -201,100 +192,38 @@ def escape(text: str) -> str:
     return "".join(safe)
 
 
-def _unescape(value: bytes) -> str:
+def unescape(value: bytes) -> str:
+    """Read a field's value as a text."""
     return _ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), value).decode("utf-8", "replace")
 
 
-def encode_line(name: str, values: Iterable[tuple[str, int | str]]) -> bytes:
-    r"""Return a line as the board writes it, "\r\n" included. The host's side uses it in tests and, later,
-    commands."""
-    pairs = (f" {key}={value if isinstance(value, int) else escape(value)}" for key, value in values)
-    body = f"@{name}{''.join(pairs)}".encode("ascii")
-    return body + b"*%04x\r\n" % binascii.crc_hqx(body, 0xFFFF)
-
-
-def parse_line(line: bytes) -> Event | None:
-    r"""Return the event at the end of a line that is given without its "\n", or None where there is none."""
-    line = line.rstrip(b"\r")[-_KEPT:]
-    start = line.rfind(b"@")
-    if start < 0 or len(line) - start > LIMIT:
-        return None
-    match = _EVENT.fullmatch(line, start)
-    if not match or binascii.crc_hqx(line[start:-5], 0xFFFF) != int(match[3], 16):
-        return None
-    pairs = [pair.split(b"=") for pair in match[2].split()]
-    values = {key.decode(): value for key, value in pairs}
-    if len(values) < len(pairs) or not all(_TEXT.fullmatch(value) for value in values.values()):
-        return None
-    name = match[1].decode()
-    known = _build(name, values) if name in _KINDS else None
-    if known is None:
-        return Unknown(name, tuple((key, _unescape(value)) for key, value in values.items()))
-    return known
-
-
-def _build(name: str, values: dict[str, bytes]) -> Event | None:
+def build(name: str, values: Mapping[str, bytes]) -> Event:
+    """Return the event of that name with those fields as on the line; Unknown where it cannot be one."""
     arguments: dict[str, int | str] = {}
-    for attribute, key, kind, field in _SHAPES[name]:
+    for attribute, key, high, needed in _SHAPES.get(name, ()):
         value = values.get(key)
         if value is None:
-            if field.default is MISSING:
-                return None
-        elif kind is not int:
-            arguments[attribute] = _unescape(value)
-        elif _NUMBER.fullmatch(value) and int(value) < 1 << 31:
+            if needed:
+                break
+        elif high is None:
+            arguments[attribute] = unescape(value)
+        elif _NUMBER.fullmatch(value) and int(value) <= high:
             arguments[attribute] = int(value)
         else:
-            return None
-    event: Event = _KINDS[name](**arguments)
-    return event
+            break
+    else:
+        if name in _KINDS:
+            event: Event = _KINDS[name](**arguments)
+            return event
+    return Unknown(name, tuple((key, unescape(value)) for key, value in values.items()))
 
 
-def as_json(event: Event) -> dict[str, int | str]:
-    """Return the event as an object of a log: its name under "event", its fields as on the line."""
+def as_json(event: Event) -> dict[str, Any]:
+    """Return the event as an object of a log: its name under "event", its fields as on the line.
+
+    Those of an unknown one stand apart, under "fields": a later version may call a field "event".
+    """
     if isinstance(event, Unknown):
-        return {"event": event.name, **dict(event.fields)}
+        return {"event": event.name, "fields": dict(event.fields)}
     keys = _SHAPES[event.name]
     return {"event": event.name, **{key: getattr(event, attribute) for attribute, key, _, _ in keys}}
-
-
-class LineReader:
-    """Cuts a stream of bytes into lines and events. Holds at most one line's last 256 bytes."""
-
-    def __init__(self) -> None:
-        self.events = 0  # lines with a right check, unknown ones included
-        self.unknown = 0  # of these, those that this version cannot read
-        self.bad = 0  # lines that began as an event and are none
-        self.noise = 0  # other lines that are not empty
-        self._tail = b""
-        self._cut = False  # the line's beginning is gone
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Take bytes as they come; return the events now complete. Any split gives the same events."""
-        *lines, rest = data.split(b"\n")
-        found = []
-        for line in lines:
-            event = self._line(line)
-            if event is not None:
-                found.append(event)
-            self._tail, self._cut = b"", False
-        self._keep(rest)
-        return found
-
-    def _keep(self, part: bytes) -> None:
-        line = self._tail + part
-        self._cut = self._cut or len(line) > 2 * _KEPT
-        self._tail = line[-2 * _KEPT :]
-
-    def _line(self, part: bytes) -> Event | None:
-        self._keep(part)
-        line = self._tail.rstrip(b"\r")
-        event = parse_line(line)
-        if event is not None:
-            self.events += 1
-            self.unknown += isinstance(event, Unknown)
-        elif not self._cut and _PROMPTS.match(line):
-            self.bad += 1
-        elif line or self._cut:
-            self.noise += 1
-        return event

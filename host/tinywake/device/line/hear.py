@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinywake.device.line.events import End, Error, Event, Hit, Label, LineReader, Score
+from tinywake.device.line.events import End, Error, Event, Hit, Label, Score
+from tinywake.device.line.lines import LineReader, printable
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
@@ -70,9 +71,10 @@ def play_on(
     paced: bool = False,
     timeout: float = 30.0,
 ) -> None:
-    """Play one clip to the board as a microphone would, in report mode `live`; `on_event` gets what it says, as it says it.
+    """Play one clip to the board as a microphone would, in report mode `live`.
 
-    `paced`: in real time, else as fast as the board listens. The rest as in listen_on.
+    `on_event` gets what it says, as it says it. `paced`: in real time, else as fast as the board
+    listens. The rest as in listen_on.
     """
     with RawRepl(port, timeout) as board:
         _put_clip(board, clip, directory)
@@ -92,9 +94,7 @@ def _load(board: RawRepl, model: str | None) -> tuple[str, ...]:
     events = _run(board, f"import tinywake.main as m\nm.load({model!r}, 'all') and None")
     labels = sorted((event for event in events if isinstance(event, Label)), key=lambda label: label.i)
     if not labels:
-        raise DeviceError(
-            f"{board.port}: the board did not say what its labels are: is the app the same version?"
-        )
+        raise DeviceError(f"{board.port}: the board did not say what its labels are: is the app the same version?")
     return tuple(label.label for label in labels if label.wake)
 
 
@@ -127,7 +127,7 @@ def _run(board: RawRepl, code: str) -> list[Event]:
         board.exec(code, lambda data: events.extend(reader.feed(data)))
     except DeviceError as error:
         said = [event.what for event in events if isinstance(event, Error)]
-        raise DeviceError(f"{board.port}: {said[-1]}") if said else error from None
+        raise DeviceError(f"{board.port}: {printable(said[-1])}") if said else error from None
     if reader.bad:
         raise DeviceError(
             f"{board.port}: {reader.bad} damaged line(s) from the board: a bad cable, or two programs on it"
@@ -142,9 +142,7 @@ def _listen(board: RawRepl, labels: tuple[str, ...]) -> Heard:
     width = len(labels)
     if len(ends) != 1 or len(scores) != ends[0].steps * width or ends[0].lost:
         want = f"{ends[0].steps} steps" if ends else "an end"
-        raise DeviceError(
-            f"{board.port}: {len(scores)} scores of {want} with {width} labels: the run was disturbed"
-        )
+        raise DeviceError(f"{board.port}: {len(scores)} scores of {want} with {width} labels: the run was disturbed")
     table = np.array([(s.t, s.score, s.mean, s.ready) for s in scores], np.int64).reshape(-1, width, 4)
     if (table[:, :, 0] != table[:, :1, 0]).any():
         raise DeviceError(f"{board.port}: the scores of a step do not belong together: the run was disturbed")

@@ -9,50 +9,39 @@ from overrunning.
 
 import binascii
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
-import serial
-
+from tinywake.device.line.lines import printable
+from tinywake.device.line.port import GONE, open_port
 from tinywake.errors import DeviceError
 
-__all__ = ["RawRepl", "open_port"]
+__all__ = ["RawRepl"]
 
 _BANNER = b"raw REPL; CTRL-B to exit\r\n>"
+_ENTER_S = 8.0  # a board that has a prompt gives it by then
 _PIECE = 768  # bytes of a file in one statement
 _STOP = b"import sys\nm = sys.modules.get('tinywake.main')\nif m: m.stop()\n"
-
-
-def open_port(port: str, baud: int = 115200, timeout: float = 0.05) -> Any:
-    """Open a serial port or pyserial URL. `timeout`: seconds that a read waits at most."""
-    try:
-        return serial.serial_for_url(port, baudrate=baud, timeout=timeout, exclusive=True)
-    except ValueError as error:  # an unknown kind of URL
-        raise DeviceError(f"{port}: {error}") from error
-    except (OSError, TypeError):
-        pass
-    try:
-        return serial.serial_for_url(port, baudrate=baud, timeout=timeout)  # URL handlers know no `exclusive`
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DeviceError(
-            f"{port}: cannot be opened ({reason}); is the board plugged in, and the port free?"
-        ) from error
 
 
 class RawRepl:
     """A board whose prompt we hold. What it did is interrupted; leaving gives the ordinary prompt back."""
 
     def __init__(self, port: str, timeout: float = 10.0) -> None:
-        """`timeout`: seconds without a byte after which the board counts as dead."""
+        """`timeout`: seconds without a byte after which the board counts as dead.
+
+        Raises DeviceError within 10 s where no MicroPython answers.
+        """
         self.port = port
         self.timeout = timeout
+        self._deadline = time.monotonic() + _ENTER_S  # however much comes until then
         self._serial = open_port(port)
         self._buffer = bytearray()
         try:
             self._enter()
+            self._deadline = math.inf
         except BaseException:
             self._serial.close()
             raise
@@ -60,14 +49,12 @@ class RawRepl:
     def __enter__(self) -> "RawRepl":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
         """Stop what runs, go back to the ordinary prompt and close the port."""
-        with contextlib.suppress(OSError):  # unplugged
+        with contextlib.suppress(*GONE):
             self._serial.write(b"\r\x03\x02")
             self._serial.flush()
         self._serial.close()
@@ -93,8 +80,8 @@ class RawRepl:
         error = self._until(b"\x04")
         self._until(b">")
         if error:
-            last = error.decode("utf-8", "replace").strip().splitlines()[-1]
-            raise DeviceError(f"{self.port}: {last}")
+            last = error.decode("utf-8", "replace").strip().splitlines()[-1:]
+            raise DeviceError(f"{self.port}: {printable(*last) if last else 'an error without a message'}")
         return bytes(output)
 
     def put(self, path: str, data: bytes) -> None:
@@ -121,7 +108,7 @@ class RawRepl:
         window = int.from_bytes(self._take(2), "little")
         room = window
         while code:
-            while room == 0 or self._buffer or self._serial.in_waiting:
+            while room == 0 or self._buffer or self._waiting():
                 sign = self._take(1)
                 if sign != b"\x01":
                     self._write(b"\x04")
@@ -136,23 +123,32 @@ class RawRepl:
     def _write(self, data: bytes) -> None:
         try:
             self._serial.write(data)
-        except OSError as error:
-            raise DeviceError(f"{self.port}: the board is gone ({error})") from error
+        except GONE as error:
+            raise self._gone() from error
+
+    def _waiting(self) -> int:
+        try:
+            return int(self._serial.in_waiting)
+        except GONE as error:
+            raise self._gone() from error
+
+    def _gone(self) -> DeviceError:
+        return DeviceError(f"{self.port}: the board is gone; plug it in again")
 
     def _more(self) -> None:
         end = time.monotonic() + self.timeout
         while True:
             try:
-                data = self._serial.read(max(1, self._serial.in_waiting))
-            except OSError as error:
-                raise DeviceError(f"{self.port}: the board is gone ({error})") from error
+                data = self._serial.read(max(1, self._waiting()))
+            except GONE as error:
+                raise self._gone() from error
+            if time.monotonic() > self._deadline:
+                raise DeviceError(f"{self.port}: no MicroPython answers there; install it on the board, or reset it")
             if data:
                 self._buffer += data
                 return
             if time.monotonic() > end:
-                raise DeviceError(
-                    f"{self.port}: no answer for {self.timeout:g} s: is it a board at its prompt?"
-                )
+                raise DeviceError(f"{self.port}: no answer for {self.timeout:g} s; reset the board and try again")
 
     def _take(self, count: int) -> bytes:
         while len(self._buffer) < count:

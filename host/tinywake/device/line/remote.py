@@ -13,12 +13,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from tinywake.device.line.lines import printable
 from tinywake.errors import DeviceError, ToolError
 
 __all__ = ["Command", "ask", "execute", "remote"]
 
 Command = Sequence[str]  # one mpremote command with its arguments
 
+# What mpremote, or a traceback of its, ends with when the port vanishes.
+_GONE = ("[Errno 5]", "[Errno 6]", "device disconnected", "device reports readiness to read", "termios.error")
 _MARK = "\x02tinywake "  # before the JSON that ask() reads: whatever else the board prints is noise
 
 
@@ -28,7 +31,7 @@ def remote(port: str, *commands: Command, timeout: float = 60, reset: bool = Tru
     `reset`: begin with a soft reset, so that nothing else runs there. Raises DeviceError with one line.
     """
     if port.startswith("/") and not os.path.exists(port):  # noqa: PTH110
-        raise DeviceError(f"{port}: no such port; tinywake boards lists what is connected")
+        raise DeviceError(f"{port}: no such port; python -m mpremote connect list shows those there are")
     line = [sys.executable, "-m", "mpremote", "connect", port]
     if not reset:
         line.append("resume")
@@ -56,11 +59,13 @@ def _failure(port: str, said: str, faults: str) -> DeviceError | ToolError:
     if "failed to access" in faults or "no device found" in faults:
         return DeviceError(f"{port}: cannot be opened: not connected, in use by another program, or no right to it")
     if "raw repl" in faults.lower():
-        return DeviceError(f"{port}: no MicroPython answers there; flash the board (tinywake flash) or reset it")
+        return DeviceError(f"{port}: no MicroPython answers there; install it on the board, or reset it")
+    if any(sign in last for sign in _GONE):
+        return DeviceError(f"{port}: the board is gone; plug it in again")
     # mpremote names each file as it begins with it.
     copying = [line.split()[-1].strip(":~") for line in lines if line.startswith("cp ")]
     place = f"copying {copying[-1]}: " if copying else ""
-    return DeviceError(f"{port}: {place}{last.removeprefix('mpremote: ')}")
+    return DeviceError(f"{port}: {place}{printable(last.removeprefix('mpremote: '))}")
 
 
 def execute(port: str, code: str, *, timeout: float = 60, reset: bool = True) -> str:

@@ -22,7 +22,7 @@ __all__ = ["UnixBoard"]
 
 
 def _native_modules_load() -> bool:
-    return platform.machine() in ("x86_64", "AMD64")
+    return platform.system() == "Linux" and platform.machine() == "x86_64"  # as NATIVE in the Makefile
 
 
 class UnixBoard(Target):
@@ -38,10 +38,13 @@ class UnixBoard(Target):
         """
         self._usermod = not _native_modules_load() if usermod is None else usermod
         self._heap = f"{heap_kb}K"
-        self._temporary = tempfile.TemporaryDirectory(prefix="tinywake-board-") if directory is None else None
+        self._temporary = None
+        if directory is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="tinywake-board-", ignore_cleanup_errors=True)
         self.directory: Path = Path(self._temporary.name if self._temporary else directory or "").resolve()
         self._process: subprocess.Popen[str] | None = None
         self._lifeline: int | None = None
+        self._cleaner: subprocess.Popen[bytes] | None = None
 
     @staticmethod
     def _interpreter(usermod: bool) -> Path | None:
@@ -72,13 +75,16 @@ class UnixBoard(Target):
             raise DeviceError(f"{self.directory} cannot be the board's file system: {error.strerror}") from error
         master, slave = pty.openpty()
         watched, self._lifeline = os.pipe()
+        ended, alive = os.pipe()
         try:
             tty.setraw(slave)
             self.port = os.ttyname(slave)
-            self._process = self._spawn(interpreter, master, watched)
+            if self._temporary is not None:
+                self._cleaner = self._clean_up_after(ended)
+            self._process = self._spawn(interpreter, master, (watched, alive))
         finally:
             # The board holds the pty from now on; a slave kept open here would be a host that never reads.
-            for fd in (master, slave, watched):
+            for fd in (master, slave, watched, ended, alive):
                 os.close(fd)
         assert self._process.stderr is not None
         # This ends when the board has put its serial port in place of stderr, or has died.
@@ -87,7 +93,19 @@ class UnixBoard(Target):
             self.stop()
             raise DeviceError(f"the unix board did not start: {(said or 'no message').splitlines()[-1]}")
 
-    def _spawn(self, interpreter: Path, master: int, watched: int) -> subprocess.Popen[str]:
+    def _clean_up_after(self, ended: int) -> subprocess.Popen[bytes]:
+        """A process that removes the directory when the board ends: where a signal ends us, nobody else does."""
+        return subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; rm -rf -- "$0"', str(self.directory)],
+            stdin=ended,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def _spawn(self, interpreter: Path, master: int, kept: tuple[int, int]) -> subprocess.Popen[str]:
+        """`kept`: ends of pipes that it holds: the one tells it that we ended, the other the cleaner that it did."""
         return subprocess.Popen(
             [str(interpreter.resolve()), "-X", f"heapsize={self._heap}", "-m", "unixboot"],
             stdin=master,
@@ -95,12 +113,12 @@ class UnixBoard(Target):
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.directory,
-            pass_fds=(watched,),
+            pass_fds=kept,
             start_new_session=True,  # Ctrl-C in this terminal is not for the board
             env={
                 "UNIXBOARD_ROOT": str(self.directory),
                 "UNIXBOARD_HEAP": self._heap,
-                "UNIXBOARD_LIFELINE": str(watched),
+                "UNIXBOARD_LIFELINE": str(kept[0]),
                 "MICROPYPATH": ".frozen:/lib",
             },
         )
@@ -122,5 +140,8 @@ class UnixBoard(Target):
             with contextlib.suppress(OSError):
                 os.close(self._lifeline)
             self._lifeline = None
+        if self._cleaner is not None:
+            self._cleaner.wait()
+            self._cleaner = None
         if self._temporary is not None:
             self._temporary.cleanup()

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""The reading end of firmware/SERIAL.md: bytes from a port in, checked events out.
+
+Nothing here raises on what a port delivers: noise and damaged lines are counted, unknown events are kept
+apart.
+"""
+
+import binascii
+import re
+from collections.abc import Iterable
+
+from tinywake.device.line.events import Event, Unknown, build, escape
+
+__all__ = ["LIMIT", "LineReader", "encode_line", "parse_line", "printable"]
+
+LIMIT = 160  # bytes of an event, check included
+_KEPT = 256  # bytes of a line that count: its last ones
+
+_EVENT = re.compile(rb"@([a-z][a-z0-9_]*)((?: [a-z][a-z0-9_]*=[!-)+-<>?A-~]*)*)\*([0-9a-f]{4})", re.ASCII)
+_PROMPTS = re.compile(rb"(?:>>> |=== |\.\.\. |OK)*@")
+_TEXT = re.compile(rb"(?:[^%]|%[0-9a-f]{2})*", re.ASCII)
+
+
+def printable(text: str) -> str:
+    """Return what a board said with all that would steer a terminal made visible."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def encode_line(name: str, values: Iterable[tuple[str, int | str]]) -> bytes:
+    r"""Return a line as the board writes it, "\r\n" included. The host's side uses it in tests and, later,
+    commands."""
+    pairs = (f" {key}={value if isinstance(value, int) else escape(value)}" for key, value in values)
+    body = f"@{name}{''.join(pairs)}".encode("ascii")
+    return body + b"*%04x\r\n" % binascii.crc_hqx(body, 0xFFFF)
+
+
+def parse_line(line: bytes) -> Event | None:
+    r"""Return the event at the end of a line that is given without its "\n", or None where there is none."""
+    line = line.rstrip(b"\r")[-_KEPT:]
+    start = line.rfind(b"@")
+    if start < 0 or len(line) - start > LIMIT:
+        return None
+    match = _EVENT.fullmatch(line, start)
+    if not match or binascii.crc_hqx(line[start:-5], 0xFFFF) != int(match[3], 16):
+        return None
+    pairs = [pair.split(b"=") for pair in match[2].split()]
+    values = {key.decode(): value for key, value in pairs}
+    if len(values) < len(pairs) or not all(_TEXT.fullmatch(value) for value in values.values()):
+        return None
+    return build(match[1].decode(), values)
+
+
+class LineReader:
+    """Cuts a stream of bytes into lines and events. Holds at most one line's last 256 bytes."""
+
+    def __init__(self) -> None:
+        self.events = 0  # lines with a right check, unknown ones included
+        self.unknown = 0  # of these, those that this version cannot read
+        self.bad = 0  # lines that began as an event and are none
+        self.noise = 0  # other lines that are not empty
+        self._tail = b""
+        self._cut = False  # the line's beginning is gone
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes as they come; return the events now complete. Any split gives the same events."""
+        *lines, rest = data.split(b"\n")
+        found = []
+        for line in lines:
+            event = self._line(line)
+            if event is not None:
+                found.append(event)
+            self._tail, self._cut = b"", False
+        self._keep(rest)
+        return found
+
+    def _keep(self, part: bytes) -> None:
+        line = self._tail + part
+        self._cut = self._cut or len(line) > 2 * _KEPT
+        self._tail = line[-2 * _KEPT :]
+
+    def _line(self, part: bytes) -> Event | None:
+        self._keep(part)
+        line = self._tail.rstrip(b"\r")
+        event = parse_line(line)
+        if event is not None:
+            self.events += 1
+            self.unknown += isinstance(event, Unknown)
+        elif not self._cut and _PROMPTS.match(line):
+            self.bad += 1
+        elif line or self._cut:
+            self.noise += 1
+        return event

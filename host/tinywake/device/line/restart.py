@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Reset a board so that it does what it does after power-on, and see whether it then listens."""
+
+import time
+
+from tinywake.device.line.events import Error, State
+from tinywake.device.line.lines import LineReader, printable
+from tinywake.device.line.port import GONE, open_port
+from tinywake.errors import DeviceError
+
+__all__ = ["restart"]
+
+_REBOOT = b"soft reboot\r\n"
+_PROMPT = b"\n>>> "
+_QUIET = "it started nothing that listens"
+
+
+def restart(port: str, timeout: float = 10.0) -> str | None:
+    """Soft-reset the board, so that its main.py runs. None once the app listens, else what it did instead, in a line.
+
+    `timeout`: seconds that it may take to listen or to come to its prompt.
+    """
+    said = bytearray()
+    reader = LineReader()
+    trouble = ""
+    end = time.monotonic() + timeout
+    with open_port(port) as device:
+        try:
+            device.write(b"\r\x03\x03\x02")
+            while device.read(4096) and time.monotonic() < end:
+                pass  # what it says to the interruption
+            device.write(b"\x04")
+            while time.monotonic() < end:
+                data = device.read(max(1, device.in_waiting))
+                said += data
+                for event in reader.feed(data):
+                    if isinstance(event, State) and event.state == "listening":
+                        return None
+                    if isinstance(event, Error):
+                        trouble = event.what
+                if _PROMPT in said.partition(_REBOOT)[2]:
+                    return printable(trouble or _last_line(bytes(said)) or _QUIET)
+        except GONE as error:
+            raise DeviceError(f"{port}: the board is gone; plug it in again") from error
+    return printable(trouble or _QUIET)
+
+
+def _last_line(said: bytes) -> str:
+    """Of a traceback, if one stands before the prompt."""
+    lines = said.partition(_REBOOT)[2].split(_PROMPT)[0].decode("utf-8", "replace").splitlines()
+    at = [i for i, line in enumerate(lines) if line.startswith("Traceback")]
+    errors = [line for line in lines[at[-1] + 1 :] if line and line[0] not in " @"] if at else []
+    return errors[0] if errors else ""
