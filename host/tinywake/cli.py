@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Annotated, Any, Optional
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -76,8 +76,8 @@ def _root(
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="recipe.toml: the word and how to train it.")],
-    out: Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the results [beside the recipe].")] = None,
-    data: Annotated[Optional[list[Path]], typer.Option("--data", help="Folder of recordings; may be given again.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results [beside the recipe].")] = None,
+    data: Annotated[list[Path] | None, typer.Option("--data", help="Folder of recordings; may be given again.")] = None,
     as_json: _Json = False,
 ) -> None:
     """Train a wake word: recipe -> model.tflite and model.twm."""
@@ -103,14 +103,14 @@ def compile_(
     out: Annotated[Path, typer.Option("-o", "--out", help="The .twm to write.")],
     stream: Annotated[bool, typer.Option("--stream", help="Take only new frames; keep the rest as state.")] = False,
     frames: Annotated[int, typer.Option(help="New frames an invoke, with --stream.", min=1)] = 3,
-    recipe: Annotated[Optional[Path], typer.Option(help="Recipe with label and detector, for a listener.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe with label and detector, for a listener.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Every operator's cost.")] = False,
 ) -> None:
     """Compile an int8 .tflite into a .twm."""
-    from tinywake.files import write_beside
     from tinywake.compiler.build import compile_tflite
     from tinywake.compiler.report import compiled_costs
     from tinywake.config import load_recipe
+    from tinywake.files import write_beside
     from tinywake.pipeline.listening import listening_of
 
     listening = None if recipe is None else listening_of(load_recipe(recipe))
@@ -189,7 +189,7 @@ def listen(
     clips: Annotated[list[Path], typer.Argument(help="Sound files; each is heard from a fresh start.")],
     model: _ModelFile,
     target: _Target = "host",
-    scores: Annotated[Optional[Path], typer.Option(help="S.npz to write: every step's scores.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="S.npz to write: every step's scores.")] = None,
 ) -> None:
     """Listen to clips. Standard output carries only hits, one JSON object a line."""
     import numpy as np
@@ -217,8 +217,8 @@ def eval_(
     model: _ModelFile,
     positives: Annotated[list[Path], typer.Option(help="Folder or CSV of clips with the word; may be given again.")],
     negatives: Annotated[list[Path], typer.Option(help="Folder or CSV without it; may be given again.")],
-    label: Annotated[Optional[str], typer.Option(help="Which wake label, where the model has several.")] = None,
-    plot: Annotated[Optional[Path], typer.Option("--plot", help="PNG of the DET curve to write.")] = None,
+    label: Annotated[str | None, typer.Option(help="Which wake label, where the model has several.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="PNG of the DET curve to write.")] = None,
     as_json: _Json = False,
 ) -> None:
     """Measure misses against false accepts per hour."""
@@ -267,7 +267,7 @@ def eval_(
 def deploy(
     port: Annotated[str, typer.Argument(help="Serial port of the board.")],
     model: _ModelFile,
-    board: Annotated[Optional[str], typer.Option(help="Name under boards/; needed the first time.")] = None,
+    board: Annotated[str | None, typer.Option(help="Name under boards/; needed the first time.")] = None,
     as_json: _Json = False,
 ) -> None:
     """Put module, app and model on a board; only what changed is copied, and everything is verified by hash."""
@@ -291,10 +291,10 @@ def deploy(
 @app.command()
 def monitor(
     port: Annotated[str, typer.Argument(help="Serial port or pyserial URL.")],
-    log: Annotated[Optional[Path], typer.Option(help="Append every event to this file, as JSON lines.")] = None,
+    log: Annotated[Path | None, typer.Option(help="Append every event to this file, as JSON lines.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of the view.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Leave at the first hit.")] = False,
-    seconds: Annotated[Optional[float], typer.Option(help="Leave after so long.", min=0)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Leave after so long.", min=0)] = None,
 ) -> None:
     """Watch a board: state, level, score and detections, live."""
     from tinywake.device.monitor import monitor as watch
@@ -334,7 +334,7 @@ def boards(as_json: _Json = False) -> None:
 def demo(
     recipe: Annotated[Path, typer.Argument(help="The recipe to train.")] = Path("models/demo/recipe.toml"),
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for model and clips.")] = Path("build/demo"),
-    clip: Annotated[Optional[list[Path]], typer.Option(help="A recording of one's own; may be given again.")] = None,
+    clip: Annotated[list[Path] | None, typer.Option(help="A recording of one's own; may be given again.")] = None,
     as_json: _Json = False,
 ) -> None:
     """Train a wake word from text-to-speech, put it on an emulated board, and play clips to it."""

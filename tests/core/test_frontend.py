@@ -146,9 +146,7 @@ def run(driver: Path, tmp_path: Path) -> Run:
 def features(run: Run) -> GetFeatures:
     """Features as the C core computes them."""
 
-    def call(
-        pcm: Samples, chunk: int = 4096, reset_at: int = 0, params: FrontendParams = DEFAULT
-    ) -> Features:
+    def call(pcm: Samples, chunk: int = 4096, reset_at: int = 0, params: FrontendParams = DEFAULT) -> Features:
         done = run(frontend_section(params), "run", chunk, reset_at, pcm=pcm)
         assert done.returncode == 0, done.stdout
         return np.frombuffer(done.stdout, "<u2").reshape(-1, params.channels)

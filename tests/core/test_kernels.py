@@ -38,7 +38,9 @@ def test_running_in_pieces_equals_running_at_once(vectors: Path, name: str) -> N
         model.run(0, model.ops + 1)
 
 
-@pytest.mark.parametrize(("name", "frames"), [("word", 3), ("word", 6), ("word", 12), ("flat", 4), ("flat", 8), ("rows", 1), ("rows", 7)])
+@pytest.mark.parametrize(
+    ("name", "frames"), [("word", 3), ("word", 6), ("word", 12), ("flat", 4), ("flat", 8), ("rows", 1), ("rows", 7)]
+)
 def test_streaming_equals_the_whole_window(vectors: Path, name: str, frames: int) -> None:
     path = vectors / "networks" / f"{name}.tflite"
     whole, streamed = compile_tflite(path), compile_tflite(path, frames=frames)
@@ -50,7 +52,9 @@ def test_streaming_equals_the_whole_window(vectors: Path, name: str, frames: int
         for end in range(frames, len(audio) + 1, frames):
             y = stream.invoke(audio[end - frames : end])
             if end // frames > stream.warmup:
-                np.testing.assert_array_equal(y, window.invoke(audio[end - rows : end]), err_msg=f"run {run}, frame {end}")
+                np.testing.assert_array_equal(
+                    y, window.invoke(audio[end - rows : end]), err_msg=f"run {run}, frame {end}"
+                )
                 compared += 1
         assert compared == 40 - stream.warmup
         assert stream.warmup == -(-rows // frames) - 1

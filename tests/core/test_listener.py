@@ -54,7 +54,9 @@ def test_scores_are_the_networks_output_on_mapped_features() -> None:
     audio = noise(9600, 3)
     model = Model(listening_model())
     features = ESPHOME_MAP.apply(Frontend().features(audio))
-    expected = [model.invoke(features[at : at + 3]).view(np.int8).astype(int) + 128 for at in range(0, len(features) - 2, 3)]
+    expected = [
+        model.invoke(features[at : at + 3]).view(np.int8).astype(int) + 128 for at in range(0, len(features) - 2, 3)
+    ]
     heard = Listener(Model(listening_model())).listen(audio)
     np.testing.assert_array_equal(heard.scores, np.array(expected))
 

@@ -24,7 +24,9 @@ def test_everything_here_under_sanitizers(repo: Path, tmp_path: Path) -> None:
          "-o", str(library)],
         check=True,
     )  # fmt: skip
-    asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True).stdout.strip()
+    asan = subprocess.run(
+        ["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
+    ).stdout.strip()
     environment = {
         **os.environ,
         "LD_PRELOAD": asan,

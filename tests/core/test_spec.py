@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tinywake.compiler.graph import FullyConnected, Graph, Requant, Tensor
+from tinywake.compiler.plan import plan
 from tinywake.compiler.twm.layout import HEADER, SECTION, OpCode, Section
 from tinywake.compiler.twm.pack import pack
-from tinywake.compiler.plan import plan
 from tinywake.compiler.twm.unpack import unpack
 from tinywake.core import _ERRORS, Model
 from tinywake.errors import FormatError

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinywake.compiler.passes.fuse import fuse
 from tinywake.compiler.graph import Conv2D, Graph, Logistic, Requant, Tensor
-from tinywake.compiler.twm.listening import Detector, Label, Listening
-from tinywake.compiler.twm.pack import pack
+from tinywake.compiler.passes.fuse import fuse
+from tinywake.compiler.passes.stream import stream
 from tinywake.compiler.plan import plan
 from tinywake.compiler.tflite.quantise import logistic_scaling
-from tinywake.compiler.passes.stream import stream
+from tinywake.compiler.twm.listening import Detector, Label, Listening
+from tinywake.compiler.twm.pack import pack
 
 
 def listening_model(*, listens: bool = True, threshold: int = 150, window: int = 3, refractory_ms: int = 500) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from tiny import listening_model  # noqa: E402
+from tiny import listening_model
 
 
 def tinywake(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -50,7 +50,20 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_of_every_verb() -> None:
-    verbs = ("train", "compile", "inspect", "run", "features", "listen", "eval", "deploy", "monitor", "targets", "boards", "demo")
+    verbs = (
+        "train",
+        "compile",
+        "inspect",
+        "run",
+        "features",
+        "listen",
+        "eval",
+        "deploy",
+        "monitor",
+        "targets",
+        "boards",
+        "demo",
+    )
     listing = tinywake("--help")
     assert listing.returncode == 0
     for verb in verbs:
@@ -155,7 +168,9 @@ def test_bad_inputs_are_one_line(model: Path, clip: Path, tmp_path: Path) -> Non
     refused("compile", clip, "-o", tmp_path / "x.twm", says="not a .tflite")
     refused("compile", tmp_path / "no.tflite", "-o", tmp_path / "x.twm", says="no.tflite")
     refused("run", model, "--input", tmp_path / "float.npy", "--output", tmp_path / "y.npy", says="must be int8")
-    refused("run", model, "--input", tmp_path / "short.npy", "--output", tmp_path / "y.npy", says="must be [N, 3, 1, 40]")
+    refused(
+        "run", model, "--input", tmp_path / "short.npy", "--output", tmp_path / "y.npy", says="must be [N, 3, 1, 40]"
+    )
     refused("run", model, "--input", clip, "--output", tmp_path / "y.npy", says="not a readable .npy")
     refused("inspect", cut, says="TW_ERR_TRUNCATED")
     assert not (tmp_path / "x.twm").exists()
@@ -181,3 +196,17 @@ def test_headerless_and_damaged_wav(model: Path, clip: Path, tmp_path: Path) -> 
         file.setsampwidth(2)
         file.setframerate(16000)
     refused("listen", tmp_path / "none.wav", "--model", model, says="none.wav: the clip is empty")
+
+
+def test_outputs_that_cannot_be_written_are_one_line(model: Path, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "x", Path("/dev/null")):
+        refused("features", clip, "-o", out, says=str(out))
+        refused("listen", clip, "--model", model, "--scores", out, says=str(out))
+    assert Path("/dev/null").is_char_device()
+
+
+def test_usage_errors_are_one_line() -> None:
+    refused("listen", says="Missing argument")
+    refused("nosuchverb", says="nosuchverb")
+    refused("listen", "a", "--model", "b", "--nosuch", says="--nosuch")

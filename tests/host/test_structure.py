@@ -13,7 +13,21 @@ PACKAGE = REPO / "host" / "tinywake"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # A module imports only from its own layer and from those that stand before it.
-LAYERS = ("errors", "config", "frontend", "core", "compiler", "audio", "device", "evaluate", "learn", "pipeline", "cli", "__main__")
+LAYERS = (
+    "errors",
+    "files",
+    "config",
+    "frontend",
+    "core",
+    "compiler",
+    "audio",
+    "device",
+    "evaluate",
+    "learn",
+    "pipeline",
+    "cli",
+    "__main__",
+)
 ONLY_IN = {
     "tensorflow": "learn", "keras": "learn", "serial": "device", "mpremote": "device", "esptool": "device",
 }  # fmt: skip

@@ -122,7 +122,12 @@ def main() -> None:
         for layer in model.layers:
             weights = layer.get_weights()
             if weights:  # biases too, and channels of very different size
-                layer.set_weights([rng.normal(scale=w[..., 0].size ** -0.5, size=w.shape) * rng.uniform(0.3, 1.5, w.shape[-1]) for w in weights])
+                layer.set_weights(
+                    [
+                        rng.normal(scale=w[..., 0].size ** -0.5, size=w.shape) * rng.uniform(0.3, 1.5, w.shape[-1])
+                        for w in weights
+                    ]
+                )
         if "clips" in {layer.name for layer in model.layers}:  # from never to always at 6
             kernel, bias = model.get_layer("clips").get_weights()
             model.get_layer("clips").set_weights([kernel, np.linspace(-1, 20, len(bias))])

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinywake import __version__
-from tinywake.compiler.passes.fuse import fuse
 from tinywake.compiler.graph import Graph
-from tinywake.compiler.twm.listening import Listening
-from tinywake.compiler.twm.pack import pack
+from tinywake.compiler.passes.fuse import fuse
+from tinywake.compiler.passes.stream import stream
 from tinywake.compiler.plan import Plan, plan
 from tinywake.compiler.tflite.read import read_tflite
-from tinywake.compiler.passes.stream import stream
+from tinywake.compiler.twm.listening import Listening
+from tinywake.compiler.twm.pack import pack
 from tinywake.core import Model
 from tinywake.errors import CompileError, FormatError
 

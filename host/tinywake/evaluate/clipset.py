@@ -42,8 +42,8 @@ def _rows(path: Path) -> dict[Path, str]:
             reader = csv.DictReader(file)
             if "file" not in (reader.fieldnames or []):
                 raise AudioError(f"{path}: needs a header with a column `file`; it has {reader.fieldnames}")
-            return {(path.parent / (row["file"] or "")).resolve(): row.get("speaker") or "" for row in reader}
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
+            return {(path.parent / row["file"]).resolve(): row.get("speaker") or "" for row in reader if row["file"]}
+    except (OSError, ValueError, csv.Error) as e:
         raise AudioError(f"{path}: cannot be read as CSV ({e})") from e
 
 

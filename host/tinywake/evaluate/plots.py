@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinywake.audio.clips import write_beside
 from tinywake.evaluate.metrics import DetCurve
 
 __all__ = ["plot_det"]
@@ -21,7 +22,8 @@ def plot_det(curves: Mapping[str, DetCurve], path: Path, title: str = "") -> Non
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.add_subplot()
     for name, curve in curves.items():
-        axes.step(curve.per_hour, 100 * curve.miss_rate, where="post", label=f"{name} ({curve.positives} clips, {curve.hours:.2f} h)")
+        label = f"{name} ({curve.positives} clips, {curve.hours:.2f} h)"
+        axes.step(curve.per_hour, 100 * curve.miss_rate, where="post", label=label)
     most = max([10.0, *(float(curve.per_hour.max()) for curve in curves.values())])
     axes.set_xscale("symlog", linthresh=0.5)
     axes.set_xlim(0, most)
@@ -33,5 +35,5 @@ def plot_det(curves: Mapping[str, DetCurve], path: Path, title: str = "") -> Non
     axes.grid(alpha=0.3)
     axes.set_title(title)
     axes.legend(fontsize="small")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure).print_png(str(path), metadata={"Software": None})
+    FigureCanvasAgg(figure)
+    write_beside(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))

@@ -113,7 +113,11 @@ class DemoResult:
 
 
 def run_demo(
-    recipe: Path, out: Path, clips: Sequence[Path] = (), progress: Progress | None = None, console: Console | None = None
+    recipe: Path,
+    out: Path,
+    clips: Sequence[Path] = (),
+    progress: Progress | None = None,
+    console: Console | None = None,
 ) -> DemoResult:
     """Train `recipe` into `out`, deploy it to the unix board, play clips to it.
 
@@ -136,7 +140,15 @@ def run_demo(
         mine = {str(path): _play(board, pcm, (), paced, console) for path, pcm in own}
         module_bytes = board.report.module_bytes
     return DemoResult(
-        trained.label, trained.model, heard, speech, mine, file.file_bytes, file.arena_bytes, file.state_bytes, module_bytes
+        trained.label,
+        trained.model,
+        heard,
+        speech,
+        mine,
+        file.file_bytes,
+        file.arena_bytes,
+        file.state_bytes,
+        module_bytes,
     )
 
 

@@ -129,5 +129,7 @@ def _embedded(clips: Sequence[EvalClip], lead_ms: int, seconds: list[float]) -> 
     for clip in clips:
         pcm = read_clip(clip.path, silent_ok=True)
         seconds.append(len(pcm) / RATE)
-        before, after = (np.rint(rng.normal(0, _NOISE, n)).astype(np.int16) for n in (lead_ms * RATE // 1000, RATE // 2))
+        before, after = (
+            np.rint(rng.normal(0, _NOISE, n)).astype(np.int16) for n in (lead_ms * RATE // 1000, RATE // 2)
+        )
         yield str(clip.path), np.concatenate([before, pcm, after])

@@ -62,7 +62,7 @@ def hear(
 
 def hear_pcm(model: Path, clips: Iterator[tuple[str, Pcm]], target: str = "host") -> Iterator[Hearing]:
     """As `hear`, for samples that are already there: pairs of a name and int16 [n] at 16 kHz."""
-    listener = Listener(Model.load(model))  # also for a board: a file that is damaged is refused before it gets there
+    listener = Listener(Model.open(model))  # also for a board: a file that is damaged is refused before it gets there
     if target == "host":
         yield from (_on_host(listener, name, pcm) for name, pcm in clips)
         return

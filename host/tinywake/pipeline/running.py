@@ -29,7 +29,7 @@ def run_network(model: Path, x: NDArray[Any], target: str = "host") -> NDArray[A
     x = _fitting(model, file, x)
     count = len(x)
     if target == "host":
-        network = Model.load(model)
+        network = Model.open(model)
         network.reset()
         outputs = np.array([network.invoke(one) for one in x], np.uint8).reshape(count, -1)
     else:

@@ -12,7 +12,6 @@ import numpy as np
 import tflite
 from numpy.typing import NDArray
 
-from tinywake.compiler.tflite import quantise
 from tinywake.compiler.graph import (
     AveragePool2D,
     Conv2D,
@@ -27,6 +26,7 @@ from tinywake.compiler.graph import (
     Softmax,
     Tensor,
 )
+from tinywake.compiler.tflite import quantise
 from tinywake.errors import CompileError, ModelError
 
 __all__ = ["read_tflite"]
@@ -119,7 +119,9 @@ class _Reader:
         if len(v.scales) != 1 or len(v.zero_points) != 1:
             raise self.fail(f"tensor {v.name!r} has no single quantisation scale")
         if not _SCALES[0] < v.scales[0] < _SCALES[1] or not -128 <= v.zero_points[0] <= 127:
-            raise self.fail(f"tensor {v.name!r} has scale {v.scales[0]:g}, zero point {v.zero_points[0]}: impossible for int8")
+            raise self.fail(
+                f"tensor {v.name!r} has scale {v.scales[0]:g}, zero point {v.zero_points[0]}: impossible for int8"
+            )
         if not v.shape or any(n < 1 for n in v.shape) or (len(v.shape) > 1 and v.shape[0] != 1):
             raise self.fail(f"tensor {v.name!r} has shape {list(v.shape)}; export with a fixed shape and batch size 1")
         scale, zero = float(v.scales[0]), int(v.zero_points[0])
@@ -130,7 +132,9 @@ class _Reader:
         v = self.values[index]
         if v.data is None or v.dtype != dtype:
             kind = _TYPE_NAMES.get(dtype, str(dtype))
-            raise self.fail(f"tensor {v.name!r} must be a constant of type {kind}; convert with full integer quantisation")
+            raise self.fail(
+                f"tensor {v.name!r} must be a constant of type {kind}; convert with full integer quantisation"
+            )
         return v
 
     def op(self, index: int) -> Op:
@@ -164,7 +168,9 @@ class _Reader:
         out = self.tensors[output]
         return quantise.activation_range(name, out.scale, out.zero_point)
 
-    def padding(self, options: Any, source: int, output: int, kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
+    def padding(
+        self, options: Any, source: int, output: int, kernel: tuple[int, int], stride: tuple[int, int]
+    ) -> tuple[int, int]:
         """Top and left; `kernel` is the dilated one. TFLite's SAME puts the odd element below and right."""
         sizes, outs = self.tensors[source].hwc[:2], self.tensors[output].hwc[:2]
         if min(*stride, *kernel) < 1:
@@ -277,7 +283,9 @@ class _Reader:
         reduced = {int(a) % rank for a in axes.ravel()}
         kept = [n for a, n in enumerate(x.shape[:-1]) if a not in reduced]
         if rank - 1 in reduced or math.prod(kept) != 1:
-            raise self.fail(f"over axes {sorted(reduced)} of {list(x.shape)}; only the mean over all of time and width runs")
+            raise self.fail(
+                f"over axes {sorted(reduced)} of {list(x.shape)}; only the mean over all of time and width runs"
+            )
         if y.count != x.shape[-1]:
             raise self.fail(f"output {y.name!r} has {y.count} values, not {x.shape[-1]}")
         multiplier, shift = quantise.mean_scaling(x.scale, y.scale, x.count // x.shape[-1])

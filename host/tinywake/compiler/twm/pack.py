@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinywake.compiler.twm import layout
 from tinywake.compiler.graph import (
     AveragePool2D,
     Conv2D,
@@ -28,9 +27,10 @@ from tinywake.compiler.graph import (
     StatePush,
     Tensor,
 )
+from tinywake.compiler.plan import Plan
+from tinywake.compiler.twm import layout
 from tinywake.compiler.twm.layout import OpCode, Place, Section, TensorType
 from tinywake.compiler.twm.listening import Listening
-from tinywake.compiler.plan import Plan
 from tinywake.errors import CompileError
 from tinywake.frontend import frontend_section
 
@@ -167,7 +167,9 @@ def _io(graph: Graph, numbers: dict[int, int], listening: Listening | None) -> b
     if listening is not None:
         channels = listening.frontend.channels
         if x.count % channels:
-            raise CompileError(f"input {x.name!r} of {x.count} elements is no whole number of frames of {channels} features")
+            raise CompileError(
+                f"input {x.name!r} of {x.count} elements is no whole number of frames of {channels} features"
+            )
         frames = x.count // channels
     (m_in, e_in), (m_out, e_out) = _scale(x.scale), _scale(y.scale)
     head = layout.IO_HEAD.pack(

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Sound files in and out. Inside the package a clip is int16, mono, 16 kHz, one dimension."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from tinywake.errors import AudioError
+from tinywake.files import write_beside
+
+__all__ = ["RATE", "SUFFIXES", "Pcm", "list_clips", "read_clip", "speech_span", "stretch", "write_beside", "write_clip"]
+
+RATE = 16_000  # Hz
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
+_SILENT = 8  # a peak below this many steps of 16 bits is no sound
+
+Pcm = NDArray[np.int16]
+
+
+def read_clip(path: Path, *, silent_ok: bool = False) -> Pcm:
+    """Any sound file as int16 mono 16 kHz: channels are averaged, other rates resampled.
+
+    Raises AudioError when the file is missing, damaged, empty or, unless `silent_ok`, silent.
+    """
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder, not a sound file")
+    if not path.exists():
+        raise AudioError(f"{path}: there is no such file")
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            exact = file.samplerate == RATE and file.channels == 1 and file.subtype == "PCM_16"
+            rate, expected = file.samplerate, file.frames
+            samples = file.read(dtype="int16" if exact else "float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+        raise AudioError(f"{path}: not a sound file that can be read, or damaged ({_reason(error)})") from error
+    if len(samples) == 0:
+        raise AudioError(f"{path}: the clip is empty")
+    if len(samples) < expected:
+        raise AudioError(f"{path}: damaged: {len(samples)} of {expected} samples could be read")
+    pcm = samples[:, 0] if exact else _convert(samples, rate, path)
+    if not silent_ok and int(np.abs(pcm.astype(np.int32)).max()) < _SILENT:
+        raise AudioError(f"{path}: the clip is silent")
+    return np.ascontiguousarray(pcm)
+
+
+def _convert(samples: NDArray[np.float32], rate: int, path: Path) -> Pcm:
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: damaged: some samples are not numbers")
+    mono = samples.mean(axis=1)
+    if rate != RATE:
+        mono = soxr.resample(mono, rate, RATE, quality="HQ")
+    if len(mono) == 0:
+        raise AudioError(f"{path}: the clip is empty")
+    return np.asarray(np.clip(np.rint(mono * 32768.0), -32768, 32767), dtype=np.int16)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0].split(": ", 1)[-1].strip().rstrip(".")
+
+
+def write_clip(path: Path, pcm: Pcm) -> None:
+    """Write int16 mono 16 kHz as .wav or .flac, beside and renamed: a reader never sees half a file."""
+    kind = "FLAC" if path.suffix == ".flac" else "WAV"
+    write_beside(path, lambda part: soundfile.write(str(part), pcm, RATE, subtype="PCM_16", format=kind))
+
+
+def list_clips(folder: Path) -> list[Path]:
+    """Every sound file below `folder`, in order of name. Raises AudioError when there is none."""
+    if not folder.is_dir():
+        raise AudioError(f"{folder}: there is no such folder")
+    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not clips:
+        raise AudioError(f"{folder}: no sound files in this folder ({' '.join(SUFFIXES)})")
+    return clips
+
+
+def stretch(pcm: Pcm, factor: float) -> Pcm:
+    """Played `factor` times as fast: pace, pitch and formants together. 1.0 returns `pcm` itself."""
+    if abs(factor - 1) < 1e-3:
+        return pcm
+    return np.asarray(soxr.resample(pcm, RATE * factor, RATE, quality="MQ"), dtype=np.int16)
+
+
+def speech_span(pcm: Pcm, floor_db: float = 35.0) -> tuple[int, int]:
+    """First and one-past-last sample of what is within `floor_db` of the loudest 10 ms; (0, len) for silence."""
+    block = RATE // 100
+    count = len(pcm) // block
+    if count == 0:
+        return 0, len(pcm)
+    power = (pcm[: count * block].reshape(count, block).astype(np.float64) ** 2).mean(axis=1)
+    # Above the background too: a recording's noise must not count as speech.
+    gate = max(power.max() * 10 ** (-floor_db / 10), 4.0 * float(np.quantile(power, 0.1)))
+    loud = np.flatnonzero(power > min(gate, power.max() * 0.5))
+    if len(loud) == 0:
+        return 0, len(pcm)
+    return int(loud[0]) * block, min(len(pcm), (int(loud[-1]) + 1) * block)

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: MIT
+"""Sources -> training streams and validation streams, as features.
+
+A stream is a short piece of continuous sound: silence or noise, perhaps other speech of somebody, the target, perhaps
+speech again. Streams with the word and streams without are built by the same code and differ only in their target, so
+that neither padding, place nor channel gives the answer away.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinywake.audio.augment import Channel, Rng, Sound, fade
+from tinywake.audio.clips import RATE, stretch, write_beside
+from tinywake.audio.features import CHANNELS, FRAME, Extract, samples_of, to_int8, warp
+from tinywake.audio.sources import Sources, Take
+from tinywake.audio.voices.synth import Progress
+from tinywake.config import Recipe
+
+__all__ = ["CANDIDATE", "FORMAT", "IGNORED", "NEGATIVE", "STEPS", "Dataset", "build", "load", "save"]
+
+FORMAT = 2  # change it when the same inputs give other streams
+NEGATIVE, CANDIDATE, IGNORED = 0, 1, 2  # labels of a step
+STEPS = 36  # network outputs in one training stream
+_LONG = 3000  # frames of one stream of validation negatives: 30 s
+_LATEST = 40  # frames after its end by which the word must have been heard
+_EARLIEST = 8  # frames before its end at which it may be heard
+_MILD_DB = 10.0  # the least signal-to-noise ratio in validation
+_LEAD = 80  # the front end has run for up to so many frames before a stream begins
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Features are int8, the network's own input. `steps` counts outputs: one for each stride of frames."""
+
+    features: NDArray[np.int8]  # [streams, frames, 40]
+    labels: NDArray[np.uint8]  # [streams, steps]
+    positives: NDArray[np.int8]  # [clips, frames, 40], validation voices, one word in each
+    negatives: NDArray[np.int8]  # [pieces, 3000, 40], validation voices, no word at all
+
+    @property
+    def hours(self) -> float:
+        """Length of the validation negatives."""
+        pieces, frames, _ = self.negatives.shape
+        return float(pieces * frames / 360_000)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    window: int  # frames that one output sees
+    stride: int
+
+    @property
+    def frames(self) -> int:
+        return self.window + self.stride * (STEPS - 1)
+
+    def labels(self, first: int, last: int, *, exact: bool) -> NDArray[np.uint8]:
+        """Labels of a stream whose target begins at frame `first` and ends at `last`."""
+        ends = self.window + self.stride * np.arange(STEPS)  # the frame after the last one each step sees
+        earliest = last - _EARLIEST if exact else first + 30
+        labels = np.full(STEPS, NEGATIVE, np.uint8)
+        # While the word is still in view, nobody minds a hit; a little before it is complete, neither.
+        labels[(ends > first + (last - first) * (0.7 if exact else 0.1)) & (ends < first + self.window + 5)] = IGNORED
+        labels[(ends >= earliest) & (ends <= last + _LATEST)] = CANDIDATE
+        return labels
+
+
+def build(
+    splits: tuple[Sources, Sources],
+    recipe: Recipe,
+    extract: Extract,
+    progress: Progress | None = None,
+    *,
+    workers: int = 2,
+) -> Dataset:
+    """Make every stream. The same sources, recipe and seed give the same bytes, whatever the order of the threads."""
+    layout = _Layout(recipe.network.window, recipe.network.stride)
+    seed, counts = recipe.train.seed, recipe.counts
+    train = _Mixer(splits[0], recipe, layout, extract, seed * 2)
+    validation = _Mixer(splits[1], _as_used(recipe), layout, extract, seed * 2 + 1)
+    long = max(1, round(counts.validation_minutes * 6000 / _LONG))
+    plans: list[tuple[Callable[[int], tuple[NDArray[np.int8], NDArray[np.uint8]]], int]] = [
+        (train.positive, counts.positive_streams),
+        (train.negative, counts.negative_streams),
+        (validation.positive, counts.validation_positives),
+        (validation.talk, long),
+    ]
+    total = sum(count for _, count in plans)
+    results: list[list[tuple[NDArray[np.int8], NDArray[np.uint8]]]] = []
+    done = 0
+    with ThreadPoolExecutor(workers) as pool:
+        for make, count in plans:
+            results.append([])
+            for result in pool.map(make, range(count)):
+                results[-1].append(result)
+                done += 1
+                if progress and done % 50 == 0:
+                    progress("mixing", done / total)
+    streams = results[0] + results[1]
+    return Dataset(
+        np.stack([features for features, _ in streams]),
+        np.stack([labels for _, labels in streams]),
+        np.stack([features for features, _ in results[2]]),
+        np.stack([features for features, _ in results[3]]),
+    )
+
+
+def _as_used(recipe: Recipe) -> Recipe:
+    """For validation: voices as they are, noise as rooms have it; deliberate distortion must not set the threshold."""
+    low, high = recipe.augment.snr_db
+    plain = replace(
+        recipe.augment, speed=(1.0, 1.0), warp=0.0, clipping=0.0, snr_db=(min(max(low, _MILD_DB), high), high)
+    )
+    return replace(recipe, augment=plain)
+
+
+def save(path: Path, dataset: Dataset) -> None:
+    """Write the arrays, beside and renamed."""
+    arrays = {name: getattr(dataset, name) for name in ("features", "labels", "positives", "negatives")}
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+
+    write_beside(path, write)
+
+
+def load(path: Path) -> Dataset | None:
+    """What `save` wrote; None when it is not there or cannot be read (then it is made again)."""
+    try:
+        with np.load(path) as arrays:
+            return Dataset(arrays["features"], arrays["labels"], arrays["positives"], arrays["negatives"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+class _Mixer:
+    """Makes the streams of one split; every stream has its own generator, seeded by its kind and number."""
+
+    def __init__(self, sources: Sources, recipe: Recipe, layout: _Layout, extract: Extract, seed: int) -> None:
+        self._sources, self._recipe, self._layout, self._extract, self._seed = sources, recipe, layout, extract, seed
+        talk = [take.pcm for take in sources.sentences + sources.recorded]
+        self._channel = Channel(recipe.augment, seed, talk, sources.noises)
+
+    def positive(self, index: int) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+        rng = np.random.default_rng([self._seed, 11, index])
+        take = self._pick(self._sources.words, rng)
+        return self._stream(take, rng, True)
+
+    def negative(self, index: int) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+        rng = np.random.default_rng([self._seed, 12, index])
+        sources = self._sources
+        kind = rng.choice(["near", "sentence", "other", "part", "none"], p=[0.3, 0.4, 0.12, 0.1, 0.08])
+        if kind == "sentence" or (kind == "near" and not sources.near) or (kind == "other" and not sources.other):
+            return self._finish(self._talk_sound(self._layout.frames, rng), rng), self._zeros
+        if kind == "none":
+            return self._finish(np.zeros(samples_of(self._layout.frames + _LEAD), np.float32), rng), self._zeros
+        if kind == "part":
+            return self._stream(_part_of(self._pick([t for t in sources.words if t.exact], rng), rng), rng, False)
+        pool = sources.near if kind == "near" else sources.other + sources.recorded
+        return self._stream(self._pick(pool, rng), rng, False)
+
+    def talk(self, index: int) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+        rng = np.random.default_rng([self._seed, 13, index])
+        return self._finish(self._talk_sound(_LONG, rng, odd=0.2), rng, _LONG), self._zeros
+
+    @property
+    def _zeros(self) -> NDArray[np.uint8]:
+        return np.full(STEPS, NEGATIVE, np.uint8)
+
+    def _pick(self, takes: Sequence[Take], rng: Rng) -> Take:
+        """Spoken and recorded takes in equal parts, where both exist."""
+        recorded = [take for take in takes if take.recorded]
+        pool = recorded if recorded and (len(recorded) == len(takes) or rng.random() < 0.5) else takes
+        take = pool[int(rng.integers(len(pool)))]
+        low, high = self._recipe.augment.speed
+        return Take(stretch(take.pcm, float(np.exp(rng.uniform(np.log(low), np.log(high))))), take.exact, take.recorded)
+
+    def _stream(self, take: Take, rng: Rng, wanted: bool) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+        """The take somewhere in a stream, often between other speech."""
+        layout = self._layout
+        length = len(take.pcm) // FRAME
+        lowest, highest = layout.window - (10 if take.exact else 0), layout.frames - 30
+        last = int(rng.integers(lowest, highest + 1))
+        first = last - length
+        if not take.exact:
+            first = max(first, min(layout.window - 70, highest - 40))
+            last = first + length
+        sound = np.zeros(samples_of(layout.frames + _LEAD), np.float32)
+        start = (first + _LEAD) * FRAME
+        gain = 10 ** (rng.uniform(-6, 6) / 20)
+        if rng.random() < 0.4:
+            self._say(sound, start - int(rng.uniform(0.03, 0.6) * RATE), rng, gain, before=True)
+        if rng.random() < 0.4:
+            self._say(sound, start + len(take.pcm) + int(rng.uniform(0.03, 0.8) * RATE), rng, gain, before=False)
+        _put(sound, take.pcm.astype(np.float32) * (gain / _loudness(take)), start)
+        labels = layout.labels(first, last, exact=take.exact) if wanted else self._zeros
+        return self._finish(sound, rng), labels
+
+    def _say(self, sound: Sound, at: int, rng: Rng, gain: float, *, before: bool) -> None:
+        """Other speech that ends at sample `at`, or begins there."""
+        sources = self._sources
+        pool = [*sources.sentences, *sources.other, *sources.recorded]
+        take = self._pick(pool, rng)
+        level = gain * 10 ** (rng.uniform(-8, 4) / 20) / _loudness(take)
+        _put(sound, take.pcm.astype(np.float32) * level, at - len(take.pcm) if before else at)
+
+    def _talk_sound(self, frames: int, rng: Rng, odd: float = 0.0) -> Sound:
+        """Sentences one after the other; a share `odd` of the pieces are near words and common words instead."""
+        running = [*self._sources.sentences, *self._sources.recorded]
+        single = [*self._sources.near, *self._sources.other] or running
+        sound = np.zeros(samples_of(frames + _LEAD), np.float32)
+        at = -int(rng.uniform(0, 1.5) * RATE)
+        while at < len(sound):
+            take = self._pick(single if rng.random() < odd else running, rng)
+            _put(sound, take.pcm.astype(np.float32) * (10 ** (rng.uniform(-5, 5) / 20) / _loudness(take)), at)
+            at += len(take.pcm) + int(rng.exponential(0.3) * RATE)
+        return sound
+
+    def _finish(self, sound: Sound, rng: Rng, frames: int = 0) -> NDArray[np.int8]:
+        """Channel, front end from a random earlier moment on, frequency warp, map to int8."""
+        frames = frames or self._layout.frames
+        skipped = int(rng.integers(0, _LEAD + 1))
+        pcm = self._channel(sound[skipped * FRAME :], rng)
+        features = self._extract(pcm)[-frames:]
+        width = self._recipe.augment.warp
+        if width and rng.random() < 0.7:
+            features = warp(features, float(rng.uniform(1 - width, 1 + width)))
+        assert features.shape == (frames, CHANNELS)
+        return to_int8(features)
+
+
+def _put(sound: Sound, piece: Sound, at: int) -> None:
+    piece = fade(piece)[max(0, -at) :]
+    at = max(0, at)
+    room = len(sound) - at
+    if room > 0:
+        sound[at : at + len(piece)] += piece[:room]
+
+
+def _loudness(take: Take) -> float:
+    pcm = take.pcm.astype(np.float32)
+    peak = float(np.abs(pcm).max(initial=1.0))
+    active = pcm[np.abs(pcm) > 0.05 * peak]
+    return float(np.sqrt((active**2).mean())) + 1.0 if len(active) else peak
+
+
+def _part_of(take: Take, rng: Rng) -> Take:
+    """The beginning or the end of a word, about half of it."""
+    length = int(len(take.pcm) * rng.uniform(0.3, 0.6))
+    return Take(take.pcm[:length] if rng.random() < 0.5 else take.pcm[-length:])

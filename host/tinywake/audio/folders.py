@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Folders of recordings (--data DIR): which clip is the word, which is other speech, which is noise, and who speaks.
+
+A folder holds either
+
+* ``manifest.csv`` (any case, also in sub-folders) with a header and the columns ``file`` (relative to it), ``keyword``
+  or ``label`` or ``transcript``, and optionally ``speaker``; or
+* ``LABEL/[SPEAKER/]clip.wav``: the sub-folder says what is spoken.
+
+A label or transcript that equals one of the word's texts is the word; one that contains it is the word inside speech;
+``noise``, ``silence`` and ``background`` (also as a folder on the way) are noise; all else is other speech.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinywake.audio.clips import SUFFIXES, list_clips
+from tinywake.errors import AudioError
+
+__all__ = ["IN_VALIDATION", "Recording", "in_validation", "recordings"]
+
+IN_VALIDATION = 0.2  # share of the speakers
+_NOISE = {"noise", "bg noise", "background noise", "silence", "background"}
+_TEXT = ("keyword", "label", "keyword_or_transcript", "transcript", "text")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A clip of a folder. `kind` is "word", "phrase" (the word inside speech), "other" or "noise"."""
+
+    path: Path
+    kind: str
+    speaker: str
+
+
+def recordings(folder: Path, texts: Sequence[str]) -> list[Recording]:
+    """What `folder` holds for a word that is spoken as `texts`, in order of path.
+
+    Raises AudioError when the folder is missing, holds no sound, or a manifest names a file that is not there.
+    """
+    if not folder.is_dir():
+        raise AudioError(f"{folder}: there is no such folder")
+    manifests = sorted(p for p in folder.rglob("*.csv") if p.name.lower() == "manifest.csv")
+    rows = [row for manifest in manifests for row in _manifest(manifest)] if manifests else list(_folders(folder))
+    if not rows:
+        raise AudioError(f"{folder}: the manifest lists no clips")
+    found = [Recording(path, _kind(text, path.relative_to(folder), texts), who) for path, text, who in rows]
+    return sorted(found, key=lambda recording: recording.path)
+
+
+def in_validation(speaker: str) -> bool:
+    """Whether a speaker validates; the same ones do in every run."""
+    return zlib.crc32(speaker.encode()) % 1000 < 1000 * IN_VALIDATION
+
+
+def _manifest(path: Path) -> Iterator[tuple[Path, str, str]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        text = next((name for name in _TEXT if name in columns), None)
+        if "file" not in columns or text is None:
+            raise AudioError(
+                f"{path}: needs a column file and one of {', '.join(_TEXT)}; it has {', '.join(columns) or 'none'}"
+            )
+        for line, row in enumerate(reader, 2):
+            clip = path.parent / (row["file"] or "")
+            if clip.suffix.lower() not in SUFFIXES or not clip.is_file():
+                raise AudioError(f"{path}:{line}: {row['file']!r} is not a sound file that is there")
+            yield clip, row[text] or "", row.get("speaker") or _speaker(clip)
+
+
+def _folders(folder: Path) -> Iterator[tuple[Path, str, str]]:
+    for clip in list_clips(folder):
+        parts = clip.relative_to(folder).parts
+        label = parts[0] if len(parts) > 1 else folder.name
+        yield clip, label, parts[1] if len(parts) > 2 else _speaker(clip)
+
+
+def _speaker(clip: Path) -> str:
+    """Speech Commands names its speakers before "_nohash_"; without a name, every clip is its own speaker."""
+    return clip.stem.split("_nohash_")[0]
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"[\W_]+", " ", text.lower()).split())
+
+
+def _kind(text: str, path: Path, texts: Sequence[str]) -> str:
+    said, spoken = _plain(text), [_plain(word) for word in texts]
+    if said in spoken:
+        return "word"
+    if any(f" {word} " in f" {said} " for word in spoken):
+        return "phrase"
+    noise = said in _NOISE or any(_plain(part) in _NOISE for part in path.parts[:-1])
+    return "noise" if noise else "other"

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""All the sound a recipe asks for, gathered: speech of every voice and the recordings given, in two disjoint splits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tinywake.audio.clips import Pcm, read_clip, speech_span
+from tinywake.audio.folders import in_validation, recordings
+from tinywake.audio.voices import texts
+from tinywake.audio.voices.engines import engines, installed
+from tinywake.audio.voices.synth import Progress, speak_all
+from tinywake.audio.voices.voice import Utterance, VoiceSplit, cast, split_voices
+from tinywake.config import Recipe, fingerprint
+from tinywake.errors import AudioError
+
+__all__ = ["Sources", "Take", "cast_split", "gather", "identity", "voices_of"]
+
+_VALIDATION_SHARE = 0.15  # of the spoken clips of each kind
+
+
+@dataclass(frozen=True)
+class Take:
+    """A clip ready for use. `exact`: it is the word from end to end; else the word is somewhere inside."""
+
+    pcm: Pcm
+    exact: bool = True
+    recorded: bool = False
+
+
+@dataclass
+class Sources:
+    """One split. Partial words are cut from `words` when they are needed."""
+
+    words: list[Take] = field(default_factory=list)
+    near: list[Take] = field(default_factory=list)
+    other: list[Take] = field(default_factory=list)  # common words
+    sentences: list[Take] = field(default_factory=list)
+    recorded: list[Take] = field(default_factory=list)  # other speech of the folders
+    noises: list[Pcm] = field(default_factory=list)
+
+
+def voices_of(recipe: Recipe) -> VoiceSplit:
+    """The installed voices dealt by the recipe. Raises ToolError and ConfigError."""
+    return split_voices(
+        installed(recipe.voices.engines, recipe.voices.accents), recipe.voices.validation, recipe.voices.held_out
+    )
+
+
+def identity(recipe: Recipe, data: Sequence[Path]) -> str:
+    """A fingerprint of everything that decides the sound: recipe, engines' versions, bytes of the recordings."""
+    versions = {name: engine.version() for name, engine in engines(recipe.voices.engines).items()}
+    files = [
+        (
+            str(clip.path.relative_to(folder)),
+            clip.kind,
+            clip.speaker,
+            hashlib.sha256(clip.path.read_bytes()).hexdigest(),
+        )
+        for folder in data
+        for clip in recordings(folder, recipe.word.spoken)
+    ]
+    # What comes after the sound (training, detector) changes nothing here, but for the seed.
+    return fingerprint(recipe.word, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, versions, files)
+
+
+def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generator) -> dict[str, list[Utterance]]:
+    """Who says what in "train", "validation" or "held_out": a list for each kind of clip; `share` scales the counts."""
+    voices = getattr(voices_of(recipe), split)
+    counts, word = recipe.counts, recipe.word
+    banned = (*word.spoken, word.label)
+    plan = {
+        "words": (list(word.spoken), counts.positives * 4 // 5),
+        "phrases": ([carrier.format(text) for carrier in word.carriers for text in word.spoken], counts.positives // 5),
+        "near": (list(word.near), counts.near),
+        "other": (texts.words(split, (*banned, *word.near)), counts.words),
+        "sentences": (texts.sentences(split, max(4, int(counts.sentences * share)), banned, rng), counts.sentences),
+    }
+    return {
+        kind: cast(said, max(4, int(count * share)), voices, recipe.voices, rng, vary=split == "train")
+        for kind, (said, count) in plan.items()
+    }
+
+
+def gather(
+    recipe: Recipe, data: Sequence[Path] = (), progress: Progress | None = None, *, cache: Path | None = None
+) -> tuple[Sources, Sources]:
+    """Speak and read everything: (training, validation), no speaker in both.
+
+    Raises ToolError (an engine is missing), ConfigError (no voices left), AudioError (a recording cannot be used).
+    """
+    rng = np.random.default_rng([recipe.train.seed, 1])
+    casts = [cast_split(recipe, "train", 1.0, rng), cast_split(recipe, "validation", _VALIDATION_SHARE, rng)]
+    utterances = [said for plan in casts for kind in plan.values() for said in kind]
+    paths = iter(speak_all(utterances, progress, cache=cache))
+    splits = (Sources(), Sources())
+    for sources, plan in zip(splits, casts, strict=True):
+        for kind, said in plan.items():
+            spoken = [read_clip(path) for path in _take(paths, len(said)) if path]
+            if kind == "phrases":
+                sources.words += [Take(pcm, exact=False) for pcm in spoken]
+            else:
+                getattr(sources, kind).extend(Take(pcm) for pcm in spoken)
+    for folder in data:
+        _add_folder(splits, folder, recipe.word.spoken, progress)
+    return splits
+
+
+def _take(paths: Iterable[Path | None], count: int) -> list[Path | None]:
+    return [path for path, _ in zip(paths, range(count), strict=False)]
+
+
+def _add_folder(
+    splits: tuple[Sources, Sources], folder: Path, spoken: Sequence[str], progress: Progress | None
+) -> None:
+    clips = recordings(folder, spoken)
+    for index, clip in enumerate(clips):
+        sources = splits[1 if in_validation(clip.speaker) else 0]
+        pcm = read_clip(clip.path, silent_ok=clip.kind == "noise")
+        first, last = speech_span(pcm) if clip.kind != "noise" else (0, len(pcm))
+        if clip.kind == "noise":
+            if len(pcm) and pcm.any():
+                sources.noises.append(pcm)
+        elif clip.kind == "other":
+            sources.recorded.append(Take(pcm[first:last], recorded=True))
+        else:
+            if last - first > 16_000 * 4:
+                raise AudioError(
+                    f"{clip.path}: {(last - first) / 16_000:.1f} s for the wake word; at most 4 s of speech"
+                )
+            sources.words.append(Take(pcm[first:last], exact=False, recorded=True))
+        if progress and index % 50 == 0:
+            progress("reading", (index + 1) / len(clips))

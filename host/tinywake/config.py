@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: MIT
+"""recipe.toml -> frozen dataclasses. The one place that reads a recipe, and the one list of what a recipe may say.
+
+Every key has a default except ``word.label``; every number has a range. A recipe that says anything else is refused
+with one line that names file, table, key and value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tinywake.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = [
+    "Augment",
+    "Counts",
+    "DetectorConfig",
+    "Network",
+    "Recipe",
+    "Training",
+    "Voices",
+    "Word",
+    "fingerprint",
+    "load_recipe",
+    "read_table",
+    "read_toml",
+]
+
+_T = TypeVar("_T")
+
+
+def _key(default: Any = MISSING, low: float | None = None, high: float | None = None, least: int = 0) -> Any:
+    """A recipe key: its default, the range of its number (or of each number in it), the least number of entries."""
+    return field(
+        **({} if default is MISSING else {"default": default}), metadata={"low": low, "high": high, "least": least}
+    )
+
+
+@dataclass(frozen=True)
+class Word:
+    """[word]: what to hear, and what sounds like it but is not it."""
+
+    label: str = _key()
+    texts: tuple[str, ...] = _key(())  # how to say it; empty: the label
+    near: tuple[str, ...] = _key(())  # near words: never a hit
+    carriers: tuple[str, ...] = _key(("hey {}", "{} please", "okay {} what now"))  # {}: the word inside speech
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The texts that say the word; never empty."""
+        return self.texts or (self.label,)
+
+
+@dataclass(frozen=True)
+class Voices:
+    """[voices]: who speaks. A pattern matches "engine/voice", as ``tinywake.audio.voices.installed`` lists them."""
+
+    engines: tuple[str, ...] = _key(())  # empty: every engine that is installed
+    validation: tuple[str, ...] = _key(())  # choose checkpoint and threshold; never trained on
+    held_out: tuple[str, ...] = _key(())  # only for the demonstration and the final figure
+    accents: tuple[str, ...] = _key(("en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029"), least=1)  # espeak-ng
+    speed: tuple[float, float] = _key((0.8, 1.25), 0.4, 2.5)
+    pitch: tuple[float, float] = _key((0.75, 1.35), 0.4, 2.5)
+    formant: tuple[float, float] = _key((0.86, 1.22), 0.5, 2.0)  # other throats for the same voice
+
+
+@dataclass(frozen=True)
+class Counts:
+    """[counts]: how many clips are spoken, and how many streams are made of them."""
+
+    positives: int = _key(1200, 8, 100_000)
+    near: int = _key(900, 0, 100_000)
+    words: int = _key(500, 0, 100_000)
+    sentences: int = _key(500, 4, 100_000)
+    positive_streams: int = _key(3000, 8, 200_000)
+    negative_streams: int = _key(4500, 8, 200_000)
+    validation_positives: int = _key(200, 4, 10_000)
+    validation_minutes: float = _key(20.0, 0.5, 600.0)
+
+
+@dataclass(frozen=True)
+class Augment:
+    """[augment]: what rooms, noise and microphones do. A share is the part of the streams it happens to."""
+
+    speed: tuple[float, float] = _key((0.88, 1.14), 0.5, 2.0)  # resampling: pace, pitch and formants together
+    warp: float = _key(0.08, 0.0, 0.3)  # frequency axis, either way
+    noise: float = _key(0.85, 0.0, 1.0)
+    snr_db: tuple[float, float] = _key((3.0, 35.0), -20.0, 80.0)
+    room: float = _key(0.5, 0.0, 1.0)
+    reverb_s: tuple[float, float] = _key((0.1, 0.6), 0.02, 3.0)
+    band: float = _key(0.4, 0.0, 1.0)  # microphone curve or narrow band
+    clipping: float = _key(0.05, 0.0, 1.0)
+    peak_db: tuple[float, float] = _key((-36.0, -1.0), -70.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Network:
+    """[network]: convolutions over time, VALID. One step is ``stride`` new frames of 10 ms."""
+
+    stride: int = _key(3, 1, 8)  # frames a step
+    first_kernel: int = _key(5, 1, 32)  # frames
+    first_filters: int = _key(32, 1, 256)
+    filters: tuple[int, ...] = _key((32, 40, 40, 40), 1, 256, 1)
+    kernels: tuple[int, ...] = _key((5, 7, 9, 9), 1, 64, 1)  # steps, one a block
+    head: int = _key(15, 1, 64)  # steps
+
+    @property
+    def window(self) -> int:
+        """Frames that one output sees."""
+        steps = sum(k - 1 for k in self.kernels) + self.head
+        return self.first_kernel + self.stride * (steps - 1)
+
+
+@dataclass(frozen=True)
+class Training:
+    """[train]: how long and how fast."""
+
+    seed: int = _key(1, 0, 2**31 - 1)
+    steps: int = _key(1500, 1, 1_000_000)
+    batch: int = _key(128, 4, 4096)
+    learning_rate: float = _key(2e-3, 1e-6, 1.0)
+    dropout: float = _key(0.1, 0.0, 0.9)
+    average: float = _key(0.995, 0.0, 0.99999)  # decay of the moving average of the weights
+    checks: int = _key(4, 1, 100)  # times a checkpoint is scored on the validation voices
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """[detector]: how scores become events."""
+
+    window: int = _key(5, 1, 64)  # steps in the sliding mean
+    threshold: float | None = _key(None, 0.01, 0.996)  # none: chosen on the validation voices
+    false_accepts_per_hour: float = _key(0.5, 0.0, 100.0)
+    refractory_ms: int = _key(1000, 0, 60_000)
+    ignore_ms: int = _key(0, 0, 10_000)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a model, apart from the recordings given with --data."""
+
+    word: Word
+    voices: Voices = Voices()
+    counts: Counts = Counts()
+    augment: Augment = Augment()
+    network: Network = Network()
+    train: Training = Training()
+    detector: DetectorConfig = DetectorConfig()
+
+
+def fingerprint(*parts: Any) -> str:
+    """A name, 64 hex digits, for any mix of configuration dataclasses, numbers, texts and lists of them."""
+    plain = [asdict(part) if is_dataclass(part) and not isinstance(part, type) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises ConfigError when it is missing or is not TOML."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe. Raises ConfigError with one line that names file, table, key and value."""
+    tables = read_toml(path)
+    _refuse_unknown(path, "", tables, [f.name for f in fields(Recipe)])
+    hints = typing.get_type_hints(Recipe)
+    if "word" not in tables:
+        raise ConfigError(f'{path}: there is no [word] table; it needs at least label = "..."')
+    recipe = Recipe(**{name: read_table(hints[name], table, path, name) for name, table in tables.items()})
+    _check_together(recipe, path)
+    return recipe
+
+
+def read_table(cls: type[_T], table: object, path: Path, name: str) -> _T:
+    """One TOML table as the dataclass `cls`, whose fields are made by ``_key``. Raises ConfigError."""
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{path}: {name} = {table!r} must be a table: write [{name}]")
+    keys = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    _refuse_unknown(path, name, table, list(keys))
+    hints = typing.get_type_hints(cls)
+    for key, spec in keys.items():
+        if key not in table and spec.default is MISSING:
+            raise ConfigError(f"{path}: {name}.{key} is missing")
+    return cls(**{key: _value(value, hints[key], keys[key], path, f"{name}.{key}") for key, value in table.items()})
+
+
+def _refuse_unknown(path: Path, table: str, given: Mapping[str, Any], known: list[str]) -> None:
+    for key in given:
+        if key not in known:
+            where = f"{table}.{key}" if table else f"[{key}]"
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise ConfigError(f"{path}: {where} is unknown; {hint}known: {', '.join(known)}")
+
+
+def _value(value: Any, hint: Any, spec: Field[Any], path: Path, where: str) -> Any:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
+    if typing.get_origin(hint) is not tuple:
+        return _scalar(value, hint, spec, path, where)
+    if not isinstance(value, list):
+        raise ConfigError(f"{path}: {where} = {value!r} must be a list")
+    arms = typing.get_args(hint)
+    if arms[-1] is not Ellipsis and len(value) != len(arms):
+        raise ConfigError(f"{path}: {where} = {value!r} must have {len(arms)} entries: lowest and highest")
+    if len(value) < spec.metadata["least"]:
+        raise ConfigError(f"{path}: {where} = {value!r} must have at least {spec.metadata['least']} entries")
+    items = tuple(_scalar(item, arms[0], spec, path, where) for item in value)
+    if arms[-1] is not Ellipsis and items[0] > items[1]:
+        raise ConfigError(f"{path}: {where} = {value!r} is impossible: the lowest comes first")
+    return items
+
+
+def _scalar(value: Any, hint: Any, spec: Field[Any], path: Path, where: str) -> Any:
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{path}: {where} = {value!r} must be {names[hint]}")
+    if hint is str and not value.strip():
+        raise ConfigError(f"{path}: {where} has an empty text")
+    low, high = spec.metadata["low"], spec.metadata["high"]
+    if low is not None and not low <= value <= high:
+        raise ConfigError(f"{path}: {where} = {value!r} is impossible; allowed: {low:g} to {high:g}")
+    return value
+
+
+def _check_together(recipe: Recipe, path: Path) -> None:
+    net, word = recipe.network, recipe.word
+    if len(net.filters) != len(net.kernels):
+        counts = f"{len(net.kernels)} entries and network.filters {len(net.filters)}"
+        raise ConfigError(f"{path}: network.kernels has {counts}; one each a block")
+    if not 40 <= net.window <= 300:
+        raise ConfigError(f"{path}: network.kernels and head see {net.window} frames of 10 ms; allowed: 40 to 300")
+    for carrier in word.carriers:
+        if carrier.count("{}") != 1:
+            raise ConfigError(f"{path}: word.carriers = {carrier!r} must contain {{}} once, where the word goes")
+    both = {text.lower() for text in word.near} & {text.lower() for text in word.spoken}
+    if both:
+        raise ConfigError(f"{path}: word.near = {min(both)!r} is also one of word.texts")

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Recipe -> model.tflite, model.twm and model.json: speak, mix, train, convert, choose the threshold, compile."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinywake import __version__
+from tinywake.audio import dataset, sources
+from tinywake.audio.clips import Pcm, write_beside
+from tinywake.audio.features import Extract
+from tinywake.audio.folders import IN_VALIDATION
+from tinywake.audio.voices.synth import cache_folder
+from tinywake.compiler.build import compile_tflite
+from tinywake.config import Recipe, fingerprint, load_recipe
+from tinywake.core import Frontend
+from tinywake.errors import ToolError
+from tinywake.evaluate.metrics import DetCurve, Rule, det, poisson_bounds
+from tinywake.pipeline.listening import listening_of
+
+__all__ = ["STAGES", "Progress", "TrainResult", "train"]
+
+Progress = Callable[[str, float], None]  # stage, fraction 0..1
+STAGES = ("speaking", "reading", "mixing", "training", "converting")  # in this order; "reading" only with recordings
+
+_FORMAT = 2  # change it when the same inputs give another model
+_KEPT = 4  # sets of streams that stay in the cache
+_THREADS = 2  # fixed, for the order of floating-point sums depends on it
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A trained and compiled word. model.json holds the same, apart from the paths."""
+
+    model: Path  # model.twm
+    tflite: Path  # model.tflite: int8 [1, window, 1, 40] -> int8 [1, 1]
+    label: str
+    threshold: int  # of the mean score, 0..255
+    miss_rate: float  # on validation voices, int8 network, this threshold
+    false_accepts: int
+    hours: float  # of validation speech without the word
+    tflite_bytes: int
+    twm_bytes: int
+    sha256: str  # of model.tflite, then model.twm
+    key: str  # of everything the model depends on
+    reused: bool = False  # nothing had changed, nothing was done
+
+    def facts(self) -> dict[str, object]:
+        """As JSON-able values."""
+        return {**asdict(self), "model": str(self.model), "tflite": str(self.tflite)}
+
+    def lines(self) -> list[str]:
+        """For people."""
+        low, high = poisson_bounds(self.false_accepts, self.hours)
+        return [
+            f"{self.model}: {self.twm_bytes:,} bytes{' (up to date)' if self.reused else ''}, hears {self.label!r}",
+            f"{self.tflite}: {self.tflite_bytes:,} bytes",
+            f"voices it was not trained on (synthetic; of --data, {100 * IN_VALIDATION:.0f} % of the speakers): "
+            f"{100 * self.miss_rate:.1f} % missed, {self.false_accepts} false accepts in {60 * self.hours:.0f} minutes "
+            f"({low:.1f} to {high:.1f} an hour) at threshold {self.threshold}, which was chosen on them",
+        ]
+
+
+def train(
+    recipe_path: Path, out_dir: Path, data_dirs: Sequence[Path] = (), progress: Progress | None = None
+) -> TrainResult:
+    """Train the recipe's word, with any folders of recordings: model.tflite, model.twm, model.json in `out_dir`.
+
+    Clips and features are kept in the cache and used again; when nothing changed since model.json was written, so is
+    the model. The files are written beside and renamed, model.json last. Raises ConfigError, AudioError, ToolError.
+    """
+    recipe = load_recipe(recipe_path)
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ToolError("training needs TensorFlow: pip install 'tinywake[train]'")
+    sound = sources.identity(recipe, data_dirs)
+    key = fingerprint(_FORMAT, __version__, importlib.metadata.version("tensorflow"), recipe, sound)
+    finished = _finished(out_dir, key)
+    if finished:
+        return finished
+    data = _streams(recipe, data_dirs, sound, progress)
+    content, curve = _learn(recipe, data, progress)
+    low, high = curve.room(recipe.detector.false_accepts_per_hour)
+    # Midway between what the validation voices allow: voices not heard yet are less sure in either direction.
+    chosen = recipe.detector.threshold
+    threshold = (low + high) // 2 if chosen is None else min(255, round(chosen * 256))
+    tflite, twm = out_dir / "model.tflite", out_dir / "model.twm"
+    write_beside(tflite, lambda part: part.write_bytes(content))
+    provenance = {"recipe": recipe_path.name, "inputs": key}
+    compiled = compile_tflite(
+        tflite, frames=recipe.network.stride, listening=listening_of(recipe, threshold), provenance=provenance
+    )
+    write_beside(twm, lambda part: part.write_bytes(compiled.blob))
+    result = TrainResult(
+        twm,
+        tflite,
+        recipe.word.label,
+        threshold,
+        float(curve.miss_rate[threshold]),
+        int(curve.false_accepts[threshold]),
+        data.hours,
+        len(content),
+        len(compiled.blob),
+        hashlib.sha256(content + compiled.blob).hexdigest(),
+        key,
+    )
+    record = {name: value for name, value in asdict(result).items() if name not in ("model", "tflite", "reused")}
+    text = json.dumps(record, indent=1) + "\n"
+    write_beside(out_dir / "model.json", lambda part: part.write_text(text))
+    return result
+
+
+def _finished(folder: Path, key: str) -> TrainResult | None:
+    """What an earlier run left, if it is whole and made from the same inputs."""
+    tflite, twm = folder / "model.tflite", folder / "model.twm"
+    try:
+        record: dict[str, Any] = json.loads((folder / "model.json").read_text())
+        content = tflite.read_bytes() + twm.read_bytes()
+        if record["key"] != key or record["sha256"] != hashlib.sha256(content).hexdigest():
+            return None
+        return TrainResult(twm, tflite, **record, reused=True)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _streams(recipe: Recipe, data_dirs: Sequence[Path], sound: str, progress: Progress | None) -> dataset.Dataset:
+    folder = cache_folder() / "streams"
+    path = folder / f"{fingerprint(dataset.FORMAT, sound, recipe.network.window, recipe.network.stride)[:40]}.npz"
+    found = dataset.load(path)
+    if found is None:
+        found = dataset.build(sources.gather(recipe, data_dirs, progress), recipe, _extractor(), progress)
+        dataset.save(path, found)
+    path.touch()
+    for old in sorted(folder.glob("*.npz"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
+        old.unlink(missing_ok=True)
+    return found
+
+
+def _extractor() -> Extract:
+    Frontend()  # fails at once, with one line, where the C core is missing
+
+    def extract(pcm: Pcm) -> Any:
+        return Frontend().features(pcm)  # one for each clip: a front end is not thread-safe
+
+    return extract
+
+
+def _learn(recipe: Recipe, data: dataset.Dataset, progress: Progress | None) -> tuple[bytes, DetCurve]:
+    from tinywake.learn import convert, networks  # tensorflow takes seconds to import
+    from tinywake.learn import train as training
+
+    training.set_threads(_THREADS)
+    trained = training.fit(data, recipe, progress)
+    if progress:
+        progress("converting", 0.0)
+    net = recipe.network
+    deployed = networks.deployed_network(net, 1, trained.model, trained.calibration)
+    content = convert.convert(deployed, convert.windows_of(data, net.window, net.stride))
+    scores = [convert.score_streams(content, part, net.stride) for part in (data.positives, data.negatives)]
+    if progress:
+        progress("converting", 1.0)
+    rule = Rule(recipe.detector.window, recipe.detector.refractory_ms, 10 * net.stride)
+    return content, det(scores[0], scores[1], max(data.hours, np.finfo(float).tiny), rule)

@@ -1,0 +1,93 @@
+"""A recipe says what it may say, or is refused with one line that helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinywake.config import Recipe, fingerprint, load_recipe
+from tinywake.errors import ConfigError
+
+WORD = '[word]\nlabel = "computer"\n'
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_label_is_enough(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, WORD))
+    assert isinstance(recipe, Recipe)
+    assert recipe.word.spoken == ("computer",)
+    assert recipe.detector.threshold is None
+    net = recipe.network
+    assert net.window == net.first_kernel + net.stride * (sum(net.kernels) - len(net.kernels) + net.head - 1)
+    assert 98 <= net.window <= 148
+
+
+def test_values_arrive(tmp_path: Path) -> None:
+    text = WORD + "[augment]\nsnr_db = [0, 20]\n[detector]\nthreshold = 0.75\n[network]\nfilters = [8]\nkernels = [5]\n"
+    recipe = load_recipe(write(tmp_path, text))
+    assert recipe.augment.snr_db == (0.0, 20.0)
+    assert isinstance(recipe.augment.snr_db[0], float)
+    assert recipe.detector.threshold == 0.75
+    assert recipe.network.filters == (8,)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", ["[word]", "label"]),
+        ("[word]\n", ["word.label", "missing"]),
+        (WORD + "[trian]\n", ["[trian]", "did you mean train?", "voices"]),
+        (WORD + "[train]\nstepz = 3\n", ["train.stepz", "did you mean steps?", "batch"]),
+        (WORD + "[train]\nsteps = -3\n", ["train.steps", "-3", "1 to 1e+06"]),
+        (WORD + "[train]\nsteps = true\n", ["train.steps", "whole number"]),
+        (WORD + "[train]\nsteps = 1.5\n", ["train.steps", "1.5", "whole number"]),
+        (WORD + "[train]\nlearning_rate = nan\n", ["train.learning_rate", "nan", "allowed"]),
+        (WORD + '[detector]\nwindow = "five"\n', ["detector.window", "'five'", "whole number"]),
+        (WORD + "[detector]\nthreshold = 1.5\n", ["detector.threshold", "1.5", "0.01 to 0.996"]),
+        (WORD + "[augment]\nnoise = 2\n", ["augment.noise", "0 to 1"]),
+        (WORD + "[augment]\nsnr_db = [30, 3]\n", ["augment.snr_db", "lowest"]),
+        (WORD + "[augment]\nsnr_db = [3]\n", ["augment.snr_db", "2 entries"]),
+        (WORD + "[augment]\nsnr_db = 3\n", ["augment.snr_db", "list"]),
+        (WORD + "[network]\nkernels = [5]\n", ["network.kernels", "one each"]),
+        (WORD + "[network]\nhead = 2\nfilters = [8]\nkernels = [2]\n", ["network.kernels", "40 to 300"]),
+        (WORD + "[network]\nkernels = []\n", ["network.kernels", "at least 1"]),
+        ("word = 3\n", ["word = 3", "[word]"]),
+        ('[word]\nlabel = ""\n', ["word.label", "empty"]),
+        (WORD + 'carriers = ["hello"]\n', ["word.carriers", "'hello'", "{}"]),
+        (WORD + 'near = ["Computer"]\n', ["word.near", "computer"]),
+        ("[word\n", ["not valid TOML"]),
+    ],
+)
+def test_refusals_are_one_line_that_helps(tmp_path: Path, text: str, parts: list[str]) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as error:
+        load_recipe(path)
+    message = str(error.value)
+    assert "\n" not in message
+    for part in [str(path), *parts]:
+        assert part in message
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.toml: cannot be read"):
+        load_recipe(tmp_path / "nothing.toml")
+
+
+def test_fingerprint_sees_every_value(tmp_path: Path) -> None:
+    first = load_recipe(write(tmp_path, WORD))
+    second = load_recipe(write(tmp_path, WORD + "[train]\nseed = 2\n"))
+    assert fingerprint(first) == fingerprint(load_recipe(write(tmp_path, WORD)))
+    assert fingerprint(first) != fingerprint(second)
+    assert fingerprint("a", "b") != fingerprint("ab")
+
+
+def test_the_shipped_recipe_is_valid(repo: Path) -> None:
+    recipe = load_recipe(repo / "models" / "demo" / "recipe.toml")
+    assert recipe.word.label == "computer"
+    assert recipe.voices.held_out

@@ -1,0 +1,186 @@
+"""Folders of recordings, and the streams made of speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinywake.audio import dataset, sources
+from tinywake.audio.clips import Pcm, write_clip
+from tinywake.audio.features import frames_of
+from tinywake.audio.folders import in_validation, recordings
+from tinywake.audio.sources import Sources, Take
+from tinywake.config import Augment, Counts, Network, Recipe, Training, Word
+from tinywake.errors import AudioError
+
+RECIPE = Recipe(
+    Word("computer"),
+    counts=Counts(positive_streams=24, negative_streams=30, validation_positives=4, validation_minutes=0.5),
+    augment=Augment(warp=0.0),
+    network=Network(first_filters=4, filters=(4,), kernels=(9,), head=25),
+    train=Training(seed=3),
+)
+
+
+def noise(seconds: float, seed: int = 0, level: float = 3000.0) -> Pcm:
+    return (np.random.default_rng(seed).standard_normal(int(16_000 * seconds)) * level).astype(np.int16)
+
+
+def loudness(pcm: Pcm) -> np.ndarray:
+    """A stand-in for the front end: the level of each frame in all 40 channels."""
+    frames = frames_of(len(pcm))
+    level = [np.sqrt((pcm[at * 160 : at * 160 + 480].astype(float) ** 2).mean()) for at in range(frames)]
+    return np.repeat(np.clip(np.array(level) / 10, 0, 660).astype(np.uint16)[:, None], 40, 1)
+
+
+def splits(**words: float) -> tuple[Sources, Sources]:
+    def one(seed: int) -> Sources:
+        return Sources(
+            words=[Take(noise(0.6, seed)), Take(noise(1.1, seed + 1), exact=False)],
+            near=[Take(noise(0.5, seed + 2))],
+            other=[Take(noise(0.4, seed + 3))],
+            sentences=[Take(noise(2.0, seed + 4)), Take(noise(3.0, seed + 5))],
+        )
+
+    return one(0), one(10)
+
+
+# Folders
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "source.wav"
+    write_clip(path, noise(0.3))
+    return path
+
+
+def put(clip: Path, *places: Path) -> None:
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(clip.read_bytes())
+
+
+def test_sub_folders_say_what_is_spoken(clip: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    put(clip, root / "Computer" / "ann" / "1.wav", root / "hey_computer" / "ann" / "2.wav", root / "door" / "3.wav")
+    put(clip, root / "_background_noise_" / "4.wav", root / "computers" / "bob_nohash_1.wav")
+    found = {r.path.name: (r.kind, r.speaker) for r in recordings(root, ["computer"])}
+    assert found == {
+        "1.wav": ("word", "ann"),
+        "2.wav": ("phrase", "ann"),
+        "3.wav": ("other", "3"),
+        "4.wav": ("noise", "4"),
+        "bob_nohash_1.wav": ("other", "bob"),
+    }
+
+
+def test_a_manifest_says_what_is_spoken(clip: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    put(clip, root / "a.wav", root / "b.wav", root / "noise" / "c.wav", root / "unlisted.wav")
+    (root / "MANIFEST.csv").write_text("file,transcript,speaker\na.wav,COMPUTER,ann\nb.wav,My computer is old.,\n")
+    (root / "noise" / "manifest.csv").write_text("file,label\nc.wav,city\n")
+    found = {r.path.name: (r.kind, r.speaker) for r in recordings(root, ["computer"])}
+    assert found == {"a.wav": ("word", "ann"), "b.wav": ("phrase", "b"), "c.wav": ("noise", "c")}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        ("file,label\n", "lists no clips"),
+        ("path,label\nx.wav,a\n", "needs a column file"),
+        ("file,speaker\nx.wav,a\n", "needs a column file"),
+        ("file,label\ngone.wav,a\n", r":2: 'gone\.wav' is not a sound file"),
+    ],
+)
+def test_a_bad_manifest_is_named(tmp_path: Path, manifest: str, reason: str) -> None:
+    (tmp_path / "manifest.csv").write_text(manifest)
+    with pytest.raises(AudioError, match=reason):
+        recordings(tmp_path, ["computer"])
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="no sound files"):
+        recordings(tmp_path, ["computer"])
+    with pytest.raises(AudioError, match="no such folder"):
+        recordings(tmp_path / "gone", ["computer"])
+
+
+def test_about_a_fifth_of_the_speakers_validates() -> None:
+    share = np.mean([in_validation(f"speaker {n}") for n in range(2000)])
+    assert 0.17 < share < 0.23
+
+
+def test_recordings_go_where_their_speaker_goes(clip: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    names = [f"person{n}" for n in range(30)]
+    put(clip, *(root / "computer" / name / "1.wav" for name in names), *(root / "door" / n / "2.wav" for n in names))
+    both = (Sources(), Sources())
+    sources._add_folder(both, root, ["computer"], None)
+    held = sum(in_validation(name) for name in names)
+    assert [len(s.words) for s in both] == [30 - held, held]
+    assert [len(s.recorded) for s in both] == [30 - held, held]
+    assert all(take.recorded and not take.exact for take in both[0].words)
+
+
+def test_a_wake_word_of_five_seconds_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "computer").mkdir()
+    write_clip(tmp_path / "computer" / "long.wav", noise(5.0))
+    with pytest.raises(AudioError, match=r"long\.wav: 5\.0 s for the wake word"):
+        sources._add_folder((Sources(), Sources()), tmp_path, ["computer"], None)
+
+
+def test_a_data_folder_changes_the_identity(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "engines", lambda names: {})
+    put(clip, tmp_path / "d" / "computer" / "1.wav")
+    without, first = sources.identity(RECIPE, []), sources.identity(RECIPE, [tmp_path / "d"])
+    write_clip(tmp_path / "d" / "computer" / "1.wav", noise(0.3, 9))
+    assert len({without, first, sources.identity(RECIPE, [tmp_path / "d"])}) == 3
+
+
+# Streams
+
+
+def test_both_classes_have_one_shape_and_the_seed_decides() -> None:
+    made = [dataset.build(splits(), RECIPE, loudness, workers=workers) for workers in (1, 2)]
+    frames = RECIPE.network.window + RECIPE.network.stride * (dataset.STEPS - 1)
+    assert made[0].features.shape == (54, frames, 40)
+    assert made[0].features.dtype == np.int8
+    assert made[0].labels.shape == (54, dataset.STEPS)
+    assert made[0].positives.shape == (4, frames, 40)
+    assert made[0].negatives.shape[0] == 1
+    assert abs(made[0].hours - 0.5 / 60) < 1e-6
+    for name in ("features", "labels", "positives", "negatives"):
+        assert np.array_equal(getattr(made[0], name), getattr(made[1], name))
+    other = dataset.build(splits(), Recipe(**{**vars(RECIPE), "train": Training(seed=4)}), loudness)
+    assert not np.array_equal(made[0].features, other.features)
+
+
+def test_labels_point_at_the_end_of_the_word() -> None:
+    quiet = Augment(noise=0.0, room=0.0, band=0.0, clipping=0.0, warp=0.0, speed=(1.0, 1.0), peak_db=(-3.0, -3.0))
+    recipe = Recipe(**{**vars(RECIPE), "augment": quiet})
+    source = Sources(words=[Take(noise(0.6))], near=[], other=[Take(noise(0.01))], sentences=[Take(noise(0.01))])
+    made = dataset.build((source, source), recipe, loudness)
+    window, stride = recipe.network.window, recipe.network.stride
+    for features, label in zip(made.features[:24], made.labels[:24], strict=True):
+        ends = window + stride * np.flatnonzero(label == dataset.CANDIDATE)
+        assert len(ends) >= 8
+        level = features[:, 0].astype(int)
+        loud = np.flatnonzero(np.convolve(level > level.max() - 40, np.ones(20), "same") > 15)
+        last = loud.max() + 8  # within a few frames: the test's own measure is coarse
+        assert ends.min() <= last + 15
+        assert ends.max() <= last + 45
+    assert (made.labels[24:] == dataset.NEGATIVE).all()
+
+
+def test_a_dataset_survives_the_disk(tmp_path: Path) -> None:
+    made = dataset.build(splits(), RECIPE, loudness)
+    dataset.save(tmp_path / "a.npz", made)
+    again = dataset.load(tmp_path / "a.npz")
+    assert again is not None
+    assert np.array_equal(made.features, again.features)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:5000])
+    assert dataset.load(tmp_path / "cut.npz") is None
+    assert dataset.load(tmp_path / "none.npz") is None
