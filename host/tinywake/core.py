@@ -62,9 +62,7 @@ def _library() -> ctypes.CDLL:
     if path is None:
         spec = importlib.util.find_spec("tinywake._core")
         if spec is None or spec.origin is None:
-            raise ToolError(
-                "the compiled C core is missing; install tinywake with pip, or run `make setup` in a checkout"
-            )
+            raise ToolError("the compiled C core is missing; install tinywake with pip, or `make setup` in a checkout")
         path = spec.origin
     lib = ctypes.CDLL(path)
     for name, result, *arguments in (

@@ -23,7 +23,8 @@ ARCHITECTURES = {
     ),
     "riscv64-unknown-elf-gcc": (
         ["-march=rv32imc", "-mabi=ilp32"],
-        {"__ashldi3", "__ashrdi3", "__lshrdi3", *(f"__riscv_{what}_{n}" for what in ("save", "restore") for n in range(13))},
+        {"__ashldi3", "__ashrdi3", "__lshrdi3",
+         *(f"__riscv_{what}_{n}" for what in ("save", "restore") for n in range(13))},
     ),
 }  # fmt: skip
 

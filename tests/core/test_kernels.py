@@ -105,24 +105,31 @@ def test_damaged_networks_are_refused_in_one_line(vectors: Path, tmp_path: Path)
 
 
 def _refused(path: Path, frames: int | None) -> bool:
+    message = ""
     try:
         model = Model(compile_tflite(path, frames=frames).blob)
     except ModelError as e:
         message = str(e)
-        assert not isinstance(e, FormatError), message  # the compiler never writes what the core refuses
-        assert str(path) in message
-        assert len(message.splitlines()) == 1
-        return True
-    if model.arena_bytes < 1 << 20:
-        model.invoke(np.zeros(model.input_bytes, np.int8))
-    return False
+    if not message:
+        if model.arena_bytes < 1 << 20:
+            model.invoke(np.zeros(model.input_bytes, np.int8))
+        return False
+    assert message.startswith(str(path)), "what compiles opens: the compiler looks at what it wrote"
+    assert len(message.splitlines()) == 1
+    return True
 
 
 def test_reference_networks_equal_the_oracle(reference: Path) -> None:
     runtime: Any = pytest.importorskip("tflite_micro", reason="tflite-micro is not installed").runtime
     rng = np.random.default_rng(2)
-    names = ("mlperf-tiny/kws_ref_model", "mlperf-tiny/ad01_int8", "mlperf-tiny/str_ww_ref_model",
-             "micro-speech/micro_speech_quantized", "small/emlearn_mnist_cnn_int8", "small/tinymaix_mnist_valid_q")  # fmt: skip
+    names = (
+        "mlperf-tiny/kws_ref_model",
+        "mlperf-tiny/ad01_int8",
+        "mlperf-tiny/str_ww_ref_model",
+        "micro-speech/micro_speech_quantized",
+        "small/emlearn_mnist_cnn_int8",
+        "small/tinymaix_mnist_valid_q",
+    )
     for name in names:
         path = reference / f"{name}.tflite"
         compiled = compile_tflite(path)

@@ -175,8 +175,7 @@ def test_random_chains(block: int) -> None:
         frames = int(rng.integers(1, min(chain.time, 8) + 1))
         try:
             streamed = fuse(stream(whole, frames))
-        except CompileError as e:
-            assert str(e)
+        except CompileError:
             refused += 1
             continue
         memory = plan(streamed)

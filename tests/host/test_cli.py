@@ -1,4 +1,4 @@
-"""The command line as people use it: names, files, one-line errors, exit codes, and nothing overwritten by a failure."""
+"""The command line as people use it: names, files, one-line errors, exit codes; a failure overwrites nothing."""
 
 from __future__ import annotations
 

@@ -89,9 +89,9 @@ def evaluate(
     """Score every clip with the model and sweep the threshold.
 
     positives, negatives: folders or CSV files; a clip that is in both counts as positive. label: which wake label, the
-    only one by default. Every clip, of either kind, is heard behind quiet noise as long as the network's receptive field
-    and half a second (a board hears something before a word, too) and before half a second of it. on_clip: called with
-    clips done and clips in all. Raises AudioError, ModelError or FormatError.
+    only one by default. Every clip, of either kind, is heard behind quiet noise as long as the network's receptive
+    field and half a second (a board hears something before a word, too) and before half a second of it. on_clip:
+    called with clips done and clips in all. Raises AudioError, ModelError or FormatError.
     """
     file = unpack(model)
     if file.detector is None:

@@ -50,8 +50,8 @@ def hear(
 ) -> Iterator[Hearing]:
     """Yield what `model` hears in each clip, every one from a fresh start, without padding.
 
-    clips: sound files of any rate and channel count. target: "host", an emulated board, or a serial port. on_clip: called
-    with the number of clips done. Raises AudioError, FormatError, DeviceError or ToolError.
+    clips: sound files of any rate and channel count. target: "host", an emulated board, or a serial port. on_clip:
+    called with the number of clips done. Raises AudioError, FormatError, DeviceError or ToolError.
     """
     named = ((str(path), read_clip(path, silent_ok=True)) for path in clips)
     for done, heard in enumerate(hear_pcm(model, named, target), 1):

@@ -7,9 +7,9 @@ the rows it will need again are kept in state (STATE_PUSH); the operator then co
 full window on, the output of an invoke equals the whole-window network's on the last T frames, bit for bit: every value
 is computed by the same operator from the same rows, only earlier.
 
-For an operator with kernel k and stride s in time that turns R rows into R' = (R - k) // s + 1, whose input brings n new
-rows an invoke: it computes m = min(n / s, R') rows from the last (m - 1) * s + k + r rows, where r = (R - k) % s rows at
-the end of a window are left unused by VALID, so that the phase of the strides is the whole-window network's.
+For an operator with kernel k and stride s in time that turns R rows into R' = (R - k) // s + 1, whose input brings n
+new rows an invoke: it computes m = min(n / s, R') rows from the last (m - 1) * s + k + r rows, where r = (R - k) % s
+rows at the end of a window are left unused by VALID, so that the phase of the strides is the whole-window network's.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class _Reader:
             raise self.fail(f"tensor {v.name!r} has no single quantisation scale")
         if not _SCALES[0] < v.scales[0] < _SCALES[1] or not -128 <= v.zero_points[0] <= 127:
             raise self.fail(
-                f"tensor {v.name!r} has scale {v.scales[0]:g}, zero point {v.zero_points[0]}: impossible for int8"
+                f"tensor {v.name!r}: scale {v.scales[0]:g}, zero point {v.zero_points[0]} are no int8 quantisation"
             )
         if not v.shape or any(n < 1 for n in v.shape) or (len(v.shape) > 1 and v.shape[0] != 1):
             raise self.fail(f"tensor {v.name!r} has shape {list(v.shape)}; export with a fixed shape and batch size 1")
@@ -132,9 +132,7 @@ class _Reader:
         v = self.values[index]
         if v.data is None or v.dtype != dtype:
             kind = _TYPE_NAMES.get(dtype, str(dtype))
-            raise self.fail(
-                f"tensor {v.name!r} must be a constant of type {kind}; convert with full integer quantisation"
-            )
+            raise self.fail(f"tensor {v.name!r} must be a constant {kind}; convert with full integer quantisation")
         return v
 
     def op(self, index: int) -> Op:
@@ -284,7 +282,7 @@ class _Reader:
         kept = [n for a, n in enumerate(x.shape[:-1]) if a not in reduced]
         if rank - 1 in reduced or math.prod(kept) != 1:
             raise self.fail(
-                f"over axes {sorted(reduced)} of {list(x.shape)}; only the mean over all of time and width runs"
+                f"over axes {sorted(reduced)} of {list(x.shape)}; only a mean over all of time and width runs"
             )
         if y.count != x.shape[-1]:
             raise self.fail(f"output {y.name!r} has {y.count} values, not {x.shape[-1]}")

@@ -168,7 +168,7 @@ def _io(graph: Graph, numbers: dict[int, int], listening: Listening | None) -> b
         channels = listening.frontend.channels
         if x.count % channels:
             raise CompileError(
-                f"input {x.name!r} of {x.count} elements is no whole number of frames of {channels} features"
+                f"input {x.name!r} of {x.count} values is no whole number of frames of {channels} features"
             )
         frames = x.count // channels
     (m_in, e_in), (m_out, e_out) = _scale(x.scale), _scale(y.scale)
