@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -45,8 +44,7 @@ def convert(model: keras.Model, windows: NDArray[np.int8]) -> bytes:
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    with _quiet():
-        content = bytes(converter.convert())
+    content = bytes(converter.convert())
     _check(content)
     return content
 
@@ -98,15 +96,3 @@ def _interpreter(content: bytes) -> Any:
         )  # fmt: skip
     interpreter.allocate_tensors()
     return interpreter
-
-
-class _quiet:  # noqa: N801 - a context: the converter writes its diary to the error stream
-    def __enter__(self) -> None:
-        self._saved = os.dup(2)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
-
-    def __exit__(self, *unused: object) -> None:
-        os.dup2(self._saved, 2)
-        os.close(self._saved)

@@ -25,6 +25,7 @@ from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.core import Frontend
 from tinywake.errors import ToolError
 from tinywake.evaluate.metrics import DetCurve, Rule, det, poisson_bounds
+from tinywake.learn.diary import diary_in
 from tinywake.pipeline.listening import listening_of
 
 __all__ = ["STAGES", "Progress", "TrainResult", "train"]
@@ -87,7 +88,8 @@ def train(
     if finished:
         return finished
     data = _streams(recipe, data_dirs, sound, progress)
-    content, curve = _learn(recipe, data, progress)
+    with diary_in(cache_folder() / "tensorflow.log"):
+        content, curve = _learn(recipe, data, progress)
     low, high = curve.room(recipe.detector.false_accepts_per_hour)
     # Midway between what the validation voices allow: voices not heard yet are less sure in either direction.
     chosen = recipe.detector.threshold
