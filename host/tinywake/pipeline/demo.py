@@ -58,6 +58,8 @@ class DemoResult:
     model: Path
     words: Heard
     speech: Heard
+    near: Heard  # words that sound like it
+    near_texts: tuple[str, ...]
     own: dict[str, Heard]  # the user's clips
     model_bytes: int
     arena_bytes: int
@@ -81,6 +83,8 @@ class DemoResult:
             "misses": len(self.words.words) - self.words.found,
             "false_accepts": self.words.false_accepts + self.speech.false_accepts,
             "other_speech_s": self.speech.seconds,
+            "near_words": len(self.near_texts),
+            "near_words_taken_for_it": self.near.false_accepts,
             "own_clips": {name: list(heard.hits) for name, heard in self.own.items()},
             "model_bytes": self.model_bytes,
             "arena_bytes": self.arena_bytes,
@@ -99,6 +103,12 @@ class DemoResult:
             f"{self.speech.seconds:.0f} s of their other speech: {self.speech.false_accepts} false accepts"
             + (f" (and {self.words.false_accepts} around the words)" if self.words.false_accepts else ""),
         ]
+        if self.near_texts:
+            shown = ", ".join(dict.fromkeys(self.near_texts[:4]))
+            said.append(
+                f"{len(self.near_texts)} words made to sound like it ({shown}, ...): "
+                f"{self.near.false_accepts} taken for it"
+            )
         for name, heard in self.own.items():
             times = "  ".join(f"{hit / 1000:.1f} s" for hit in heard.hits)
             said.append(f"{name}: {'heard at ' + times if times else 'nothing heard'} in {heard.seconds:.1f} s")
@@ -129,26 +139,29 @@ def run_demo(
     trained = train(recipe, out, (), progress)
     progress("speaking the demo's clips", 1.0)
     script = build_demo(load_recipe(recipe), out / "clips")
-    words, truth = _joined(out / "clips", [clip for clip in script if clip.words])
-    (other,) = (clip for clip in script if not clip.words)
+    words, truth = _joined(out / "clips", [clip for clip in script if clip.kind == "word"])
+    other, alike = (next(clip for clip in script if clip.kind == kind) for kind in ("speech", "near"))
     file = unpack(trained.model)
     with connected("unix", trained.model) as board:
         progress("listening", 1.0)
         paced = console is not None and console.is_terminal
         heard = _play(board, words, truth, paced, console)
         speech = _play(board, read_clip(out / "clips" / other.file), (), False, console)
+        near = _play(board, read_clip(out / "clips" / alike.file), (), False, None)
         mine = {str(path): _play(board, pcm, (), paced, console) for path, pcm in own}
         module_bytes = board.report.module_bytes
     return DemoResult(
-        trained.label,
-        trained.model,
-        heard,
-        speech,
-        mine,
-        file.file_bytes,
-        file.arena_bytes,
-        file.state_bytes,
-        module_bytes,
+        label=trained.label,
+        model=trained.model,
+        words=heard,
+        speech=speech,
+        near=near,
+        near_texts=tuple(text for _, _, text, _ in alike.other),
+        own=mine,
+        model_bytes=file.file_bytes,
+        arena_bytes=file.arena_bytes,
+        state_bytes=file.state_bytes,
+        module_bytes=module_bytes,
     )
 
 

@@ -34,6 +34,7 @@ class DemoClip:
     """One file. `words` holds begin and end in ms of each time the wake word is said; `other` what else is said."""
 
     file: str  # name in the folder
+    kind: str  # "word", "speech" or "near"
     voices: tuple[str, ...]
     words: tuple[tuple[int, int], ...]
     other: tuple[tuple[int, int, str, str], ...]  # begin and end in ms, text, voice
@@ -46,14 +47,16 @@ def build_demo(
     *,
     words: int = 10,
     minutes: float = 3.0,
+    near: int = 20,
     split: str = "held_out",
     channel: Augment = _MILD,
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> list[DemoClip]:
-    """Write `words` clips that say the word once each, one stretch of other speech, and playlist.json.
+    """Write `words` clips that say the word once each, a stretch of other speech, one of near words, and playlist.json.
 
-    The voices are those of `split`, engines in turn; the same recipe gives the same bytes.
+    The other speech is sentences and everyday words; the recipe's near words stand apart, because they are made to be
+    taken for the word. The voices are those of `split`, engines in turn; the same recipe gives the same bytes.
     Raises ConfigError when the recipe keeps no voice out, ToolError when an engine is missing.
     """
     rng = np.random.default_rng([recipe.train.seed, 999])
@@ -62,12 +65,13 @@ def build_demo(
     said = _one_each(recipe, split, words, rng)
     share = max(0.05, minutes * 60 / 2.2 / max(1, recipe.counts.sentences))
     plan = cast_split(recipe, split, share, rng)
-    odd = [*plan["near"], *plan["other"]]
-    odd = [odd[index] for index in rng.permutation(len(odd))[: len(plan["sentences"]) // 4]]
-    other = [*plan["sentences"], *odd]  # a fifth of the pieces are near words and common words
+    single = [plan["other"][index] for index in rng.permutation(len(plan["other"]))[: len(plan["sentences"]) // 4]]
+    other = [*plan["sentences"], *single]
     other = [other[index] for index in rng.permutation(len(other))]
-    paths = speak_all([*said, *other], progress, cache=cache)
-    babble = [read_clip(path) for path in paths[len(said) :] if path][:40]
+    alike = [plan["near"][index] for index in rng.permutation(len(plan["near"]))[:near]]
+    paths = speak_all([*said, *other, *alike], progress, cache=cache)
+    talk, like = paths[len(said) : len(said) + len(other)], paths[len(said) + len(other) :]
+    babble = [read_clip(path) for path in talk if path][:40]
     mix = Channel(channel, recipe.train.seed + 4242, babble, ())
     clips = []
     for index, (utterance, path) in enumerate(zip(said, paths, strict=False)):
@@ -79,13 +83,17 @@ def build_demo(
         name = f"word-{index + 1:02d}-{_plain(utterance.voice.key)}.wav"
         write_clip(folder / name, mix(sound, rng))
         span = (_BEFORE * 1000 // RATE, (_BEFORE + len(pcm)) * 1000 // RATE)
-        clips.append(DemoClip(name, (utterance.voice.key,), (span,), (), round(len(sound) / RATE, 3)))
-    speech, truth = _stretch(other, paths[len(said) :], int(minutes * 60 * RATE), rng)
-    length = RATE * 15  # the room and its noise change now and then
-    pieces = [mix(speech[at : at + length], rng) for at in range(0, len(speech), length)]
-    write_clip(folder / "other-speech.wav", np.concatenate(pieces))
-    voices = tuple(sorted({voice for *_, voice in truth}))
-    clips.append(DemoClip("other-speech.wav", voices, (), truth, round(len(speech) / RATE, 3)))
+        clips.append(DemoClip(name, "word", (utterance.voice.key,), (span,), (), round(len(sound) / RATE, 3)))
+    for kind, name, texts, files, most in (
+        ("speech", "other-speech.wav", other, talk, int(minutes * 60 * RATE)),
+        ("near", "near-words.wav", alike, like, 2 * near * RATE),
+    ):
+        speech, truth = _stretch(texts, files, most, rng)
+        length = RATE * 15  # the room and its noise change now and then
+        pieces = [mix(speech[at : at + length], rng) for at in range(0, len(speech), length)]
+        write_clip(folder / name, np.concatenate(pieces))
+        voices = tuple(sorted({voice for *_, voice in truth}))
+        clips.append(DemoClip(name, kind, voices, (), truth, round(len(speech) / RATE, 3)))
     text = json.dumps([asdict(clip) for clip in clips], indent=1) + "\n"
     write_beside(folder / "playlist.json", lambda part: part.write_text(text))
     return clips
