@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tinywake.audio.clips import Pcm, write_clip
 from tinywake.audio.features import frames_of
 from tinywake.audio.folders import in_validation, recordings
 from tinywake.audio.sources import Sources, Take
-from tinywake.config import Augment, Counts, Network, Recipe, Training, Word
+from tinywake.config import Augment, Counts, Network, Recipe, Training, Voices, Word
 from tinywake.errors import AudioError
 
 RECIPE = Recipe(
@@ -184,3 +185,22 @@ def test_a_dataset_survives_the_disk(tmp_path: Path) -> None:
     (tmp_path / "cut.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:5000])
     assert dataset.load(tmp_path / "cut.npz") is None
     assert dataset.load(tmp_path / "none.npz") is None
+
+
+def test_every_clip_goes_where_its_text_belongs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: each kind swallowed one clip of the next, so that near words became positives and words sentences."""
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
+    word = Word("computer", near=("commuter", "compute"))
+    voices = Voices(("espeak-ng",), ("espeak-ng/*+f3",), ("espeak-ng/*+f5",))
+    recipe = Recipe(word, voices=voices, counts=Counts(positives=40, near=30, words=30, sentences=30))
+    monkeypatch.setattr(sources, "speak_all", lambda said, *_, **__: [Path(u.text) for u in said])
+    monkeypatch.setattr(sources, "read_clip", str)
+    rng = np.random.default_rng([recipe.train.seed, 1])
+    plans = [sources.cast_split(recipe, name, share, rng) for name, share in (("train", 1.0), ("validation", 0.15))]
+    for found, plan in zip(sources.gather(recipe), plans, strict=True):
+        for kind in ("near", "other", "sentences"):
+            assert [take.pcm for take in getattr(found, kind)] == [str(Path(said.text)) for said in plan[kind]]
+        assert len(found.words) == len(plan["words"]) + len(plan["phrases"])
+        assert {take.pcm for take in found.words if take.exact} == {"computer"}
+        assert all("computer" in str(take.pcm) for take in found.words)

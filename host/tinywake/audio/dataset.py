@@ -26,7 +26,7 @@ from tinywake.config import Recipe
 
 __all__ = ["CANDIDATE", "FORMAT", "IGNORED", "NEGATIVE", "STEPS", "Dataset", "build", "load", "save"]
 
-FORMAT = 2  # change it when the same inputs give other streams
+FORMAT = 3  # change it when the same inputs give other streams
 NEGATIVE, CANDIDATE, IGNORED = 0, 1, 2  # labels of a step
 STEPS = 36  # network outputs in one training stream
 _LONG = 3000  # frames of one stream of validation negatives: 30 s

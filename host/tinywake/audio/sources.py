@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tinywake.audio.voices.engines import engines, installed
 from tinywake.audio.voices.synth import Progress, speak_all
 from tinywake.audio.voices.voice import Utterance, VoiceSplit, cast, split_voices
 from tinywake.config import Recipe, fingerprint
-from tinywake.errors import AudioError
+from tinywake.errors import AudioError, ToolError
 
 __all__ = ["Sources", "Take", "cast_split", "gather", "identity", "voices_of"]
 
@@ -101,18 +102,18 @@ def gather(
     splits = (Sources(), Sources())
     for sources, plan in zip(splits, casts, strict=True):
         for kind, said in plan.items():
-            spoken = [read_clip(path) for path in _take(paths, len(said)) if path]
+            spoken = [read_clip(path) for path in islice(paths, len(said)) if path]
             if kind == "phrases":
                 sources.words += [Take(pcm, exact=False) for pcm in spoken]
             else:
                 getattr(sources, kind).extend(Take(pcm) for pcm in spoken)
     for folder in data:
         _add_folder(splits, folder, recipe.word.spoken, progress)
+    for sources, name in zip(splits, ("training", "validation"), strict=True):
+        for kind in ("words", "sentences"):
+            if not any(take.exact for take in getattr(sources, kind)):
+                raise ToolError(f"no {kind} could be spoken for {name}: raise [counts] or name more voices")
     return splits
-
-
-def _take(paths: Iterable[Path | None], count: int) -> list[Path | None]:
-    return [path for path, _ in zip(paths, range(count), strict=False)]
 
 
 def _add_folder(

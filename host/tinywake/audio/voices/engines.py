@@ -98,22 +98,29 @@ class Espeak:
                 self._library.speak(said.text, said.voice.name, pace, tone, path)
 
 
-class Flite:
-    """flite: small voices of real people."""
+class _Program:
+    """An engine that is a program of its own name, and says its version after `mark`."""
 
-    name = "flite"
-    remedy = "apt install flite"
-    parallel = True
+    name: str
+    mark: str
 
     @functools.cached_property
     def _version(self) -> str:
-        program = shutil.which("flite")
-        found = re.search(r"version: (\S+)", _run([program, "--version"])) if program else None
+        program = shutil.which(self.name)
+        found = re.search(rf"{self.mark} (\S+)", _run([program, "--version"])) if program else None
         return found.group(1) if found else ""
 
     def version(self) -> str:
         """As in "flite-2.2-current"; "" when it is not installed."""
         return self._version
+
+
+class Flite(_Program):
+    """flite: small voices of real people."""
+
+    name, mark = "flite", "version:"
+    remedy = "apt install flite"
+    parallel = True
 
     def voices(self, accents: Sequence[str]) -> list[Voice]:
         """Those linked into the program. kal is left out for kal16, awb_time for it can only tell the time."""
@@ -131,22 +138,12 @@ class Flite:
             _run(["flite", "-voice", said.voice.name, *prosody, "-t", said.text, "-o", str(path)])
 
 
-class Festival:
+class Festival(_Program):
     """festival: whatever festvox voices are installed. One process a batch, for it starts slowly."""
 
-    name = "festival"
+    name, mark = "festival", "System:"
     remedy = "apt install festival festvox-kallpc16k festvox-us-slt-hts"
     parallel = True
-
-    @functools.cached_property
-    def _version(self) -> str:
-        program = shutil.which("festival")
-        found = re.search(r"System: (\S+)", _run([program, "--version"])) if program else None
-        return found.group(1) if found else ""
-
-    def version(self) -> str:
-        """As in "2.5.0:release"; "" when it is not installed."""
-        return self._version
 
     def voices(self, accents: Sequence[str]) -> list[Voice]:
         """Installed English voices. Statistical (HTS) voices keep their own pitch."""
