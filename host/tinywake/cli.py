@@ -223,7 +223,7 @@ def eval_(
 ) -> None:
     """Measure misses against false accepts per hour."""
     from tinywake.evaluate.plots import plot_det
-    from tinywake.files import check_writable, write_beside
+    from tinywake.files import check_writable
     from tinywake.pipeline.evaluation import evaluate
 
     if plot is not None:
@@ -234,8 +234,7 @@ def eval_(
             model, positives, negatives, label=label, on_clip=lambda n, of: progress.update(task, completed=n, total=of)
         )
     if plot is not None:
-        curves, title = {result.model: result.curve}, f"{result.label}, {result.model}"
-        write_beside(plot, lambda part: plot_det(curves, part, title))
+        plot_det({result.model: result.curve}, plot, f"{result.label}, {result.model}")
     if as_json:
         _print_json(result.facts())
         return

@@ -70,3 +70,7 @@ def test_from_recipe_to_a_hit_on_micropython(tmp_path: Path) -> None:
     again = demo()
     assert {**again, "ms_a_step": 0} == {**facts, "ms_a_step": 0}
     assert (out / "model.twm").read_bytes() == before
+    text = (out / "CARD.md").read_text()
+    assert f"{len(before):,} bytes" in text
+    assert str(tmp_path) not in text
+    assert (out / "det.png").read_bytes().startswith(b"\x89PNG")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Recipe -> model.tflite, model.twm and model.json: speak, mix, train, convert, choose the threshold, compile."""
+"""`tinywake train`: speak, mix, train, convert, choose the threshold, compile, and say in a card what came of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.core import Frontend
 from tinywake.errors import ToolError
 from tinywake.evaluate.metrics import DetCurve, Rule, det, poisson_bounds
+from tinywake.evaluate.plots import plot_det
 from tinywake.learn.diary import diary_in
+from tinywake.pipeline.card import card
 from tinywake.pipeline.listening import listening_of
 
 __all__ = ["STAGES", "Progress", "TrainResult", "train"]
@@ -74,7 +76,7 @@ class TrainResult:
 def train(
     recipe_path: Path, out_dir: Path, data_dirs: Sequence[Path] = (), progress: Progress | None = None
 ) -> TrainResult:
-    """Train the recipe's word, with any folders of recordings: model.tflite, model.twm, model.json in `out_dir`.
+    """Train the recipe's word, with any folders of recordings; write model.*, det.png and CARD.md into `out_dir`.
 
     Clips and features are kept in the cache and used again; when nothing changed since model.json was written, so is
     the model. The files are written beside and renamed, model.json last. Raises ConfigError, AudioError, ToolError.
@@ -101,6 +103,9 @@ def train(
         tflite, frames=recipe.network.stride, listening=listening_of(recipe, threshold), provenance=provenance
     )
     write_beside(twm, lambda part: part.write_bytes(compiled.blob))
+    plot_det({"validation voices": curve}, out_dir / "det.png", recipe.word.label)
+    described = card(recipe, data_dirs, compiled, curve, threshold)
+    write_beside(out_dir / "CARD.md", lambda part: part.write_text(described))
     result = TrainResult(
         twm,
         tflite,

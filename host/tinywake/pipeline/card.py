@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""CARD.md: what a trained word is, what it was made of, and what it was measured to do. Generated, never edited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinywake.audio.sources import voices_of
+from tinywake.compiler.build import Compiled
+from tinywake.config import Recipe
+from tinywake.evaluate.metrics import DetCurve, poisson_bounds
+
+__all__ = ["card"]
+
+
+def card(recipe: Recipe, data: Sequence[Path], compiled: Compiled, curve: DetCurve, threshold: int) -> str:
+    """Return the text. The same arguments give the same text: no dates, no paths of this machine.
+
+    data: folders of recordings, named without their place. curve: on the validation voices. threshold: 0..255.
+    """
+    voices = voices_of(recipe)
+    people = {name: len({voice.speaker for voice in getattr(voices, name)}) for name in ("train", "validation")}
+    low, high = poisson_bounds(int(curve.false_accepts[threshold]), curve.hours)
+    step = 10 * recipe.network.stride
+    plan = compiled.plan
+    table = "\n".join(
+        f"| {budget:g} | {at} | {100 * missed:.1f} % | {counted} |" for budget, at, missed, counted in curve.table()
+    )
+    rule, missed_here, counted_here = recipe.detector, curve.miss_rate[threshold], int(curve.false_accepts[threshold])
+    recordings = ", ".join(folder.name for folder in data) or "none"
+    return f"""# {recipe.word.label}
+
+Written by `tinywake train`; the recipe has every parameter.
+
+| | |
+|---|---|
+| file | {len(compiled.blob):,} bytes (.twm: graph, weights, front end, labels, detector) |
+| memory | {plan.arena_bytes + plan.state_bytes:,} bytes of arena, of which {plan.state_bytes:,} are streaming state |
+| work | {compiled.graph.macs():,} multiply-accumulates every {step} ms |
+| receptive field | {10 * recipe.network.window + 20} ms |
+| detector | mean of {rule.window} steps over {threshold}/256, {rule.refractory_ms} ms refractory |
+| voices in training | {people["train"]} synthetic timbres or people ({len(voices.train)} voices) |
+| voices that chose the threshold | {people["validation"]} others ({len(voices.validation)} voices) |
+| recordings | {recordings} |
+
+On the voices that chose the threshold (so these are no independent figures), {curve.positives} clips with the word and
+{60 * curve.hours:.0f} minutes of other speech, in mild noise:
+
+| false accepts an hour at most | threshold | missed | false accepts counted |
+|--:|--:|--:|--:|
+{table}
+
+At the threshold in the file: {100 * missed_here:.1f} % missed, {counted_here} false
+accepts ({low:.1f} to {high:.1f} an hour at 95 %). The curve is det.png.
+
+Measure it on people before relying on it: `tinywake eval --model model.twm --positives DIR --negatives DIR`.
+"""
