@@ -44,7 +44,9 @@ def convert(model: keras.Model, windows: NDArray[np.int8]) -> bytes:
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    content = bytes(converter.convert())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the input's statistics are not specified: they are measured
+        content = bytes(converter.convert())
     _check(content)
     return content
 
