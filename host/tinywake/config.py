@@ -142,7 +142,7 @@ class Training:
 class DetectorConfig:
     """[detector]: how scores become events."""
 
-    window: int = _key(5, 1, 64)  # steps in the sliding mean
+    window: int = _key(5, 1, 12)  # steps in the sliding mean; training streams hold 36
     threshold: float | None = _key(None, 0.01, 0.996)  # none: chosen on the validation voices
     false_accepts_per_hour: float = _key(0.5, 0.0, 100.0)
     refractory_ms: int = _key(1000, 0, 60_000)
@@ -234,11 +234,13 @@ def _value(value: Any, hint: Any, spec: Field[Any], path: Path, where: str) -> A
 def _scalar(value: Any, hint: Any, spec: Field[Any], path: Path, where: str) -> Any:
     names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(min(max(value, -(2**60)), 2**60))
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{path}: {where} = {value!r} must be {names[hint]}")
     if hint is str and not value.strip():
         raise ConfigError(f"{path}: {where} has an empty text")
+    if hint is str and not value.isprintable():
+        raise ConfigError(f"{path}: {where} = {value!r} has characters that cannot be printed")
     low, high = spec.metadata["low"], spec.metadata["high"]
     if low is not None and not low <= value <= high:
         raise ConfigError(f"{path}: {where} = {value!r} is impossible; allowed: {low:g} to {high:g}")
@@ -252,6 +254,8 @@ def _check_together(recipe: Recipe, path: Path) -> None:
         raise ConfigError(f"{path}: network.kernels has {counts}; one each a block")
     if not 40 <= net.window <= 300:
         raise ConfigError(f"{path}: network.kernels and head see {net.window} frames of 10 ms; allowed: 40 to 300")
+    if len(word.label.encode()) > 255:
+        raise ConfigError(f"{path}: word.label is longer than 255 bytes")
     for carrier in word.carriers:
         if carrier.count("{}") != 1:
             raise ConfigError(f"{path}: word.carriers = {carrier!r} must contain {{}} once, where the word goes")

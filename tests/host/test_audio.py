@@ -10,13 +10,14 @@ import pytest
 import soundfile
 
 from tinywake.audio.augment import Channel, babble, coloured_noise, fade, room_response, tune
-from tinywake.audio.clips import list_clips, read_clip, speech_span, stretch, write_beside, write_clip
+from tinywake.audio.clips import list_clips, read_clip, speech_span, stretch, write_clip
 from tinywake.audio.features import FRAME, WINDOW, frames_of, samples_of, to_int8, warp
 from tinywake.audio.voices import engines, synth, texts
 from tinywake.audio.voices.espeak import EspeakLibrary
 from tinywake.audio.voices.voice import Utterance, Voice, cast, split_voices
 from tinywake.config import Augment, Voices
 from tinywake.errors import AudioError, ConfigError, ToolError
+from tinywake.files import write_beside
 
 
 def tone(rate: int = 16_000, seconds: float = 0.5, hertz: float = 440.0) -> np.ndarray:
@@ -300,3 +301,26 @@ def test_the_espeak_library_speaks_without_the_program(tmp_path: Path) -> None:
     library.speak("computer", "xx-nowhere", 170, 50, tmp_path / "b.wav")
     assert len(read_clip(tmp_path / "a.wav")) > 4000
     assert not (tmp_path / "b.wav").exists()
+
+
+def test_a_second_run_bears_what_the_first_one_bore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: texts that an engine cannot say were counted against the texts still missing, so the second run failed."""
+
+    class Deaf:
+        name, remedy, parallel = "deaf", "", True
+
+        def version(self) -> str:
+            return "1"
+
+        def speak(self, jobs: list[tuple[Utterance, Path]]) -> None:
+            for said, path in jobs:
+                if not said.text.startswith("mute"):
+                    write_clip(path, (np.sin(np.arange(8000) / 9) * 9000).astype(np.int16))
+
+    monkeypatch.setattr(synth, "engines", lambda names: {"deaf": Deaf()})
+    voice = Voice("deaf", "v", "v")
+    texts = [*(f"word {n}" for n in range(30)), "mute 1", "mute 2", "mute 3"]
+    said = [Utterance(text, voice, 1.0, 1.0) for text in texts]
+    first = synth.speak_all(said, cache=tmp_path)
+    assert [path is None for path in first] == [False] * 30 + [True] * 3
+    assert synth.speak_all(said, cache=tmp_path) == first

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tinywake.errors import AudioError
 from tinywake.files import write_beside
 
-__all__ = ["RATE", "SUFFIXES", "Pcm", "list_clips", "read_clip", "speech_span", "stretch", "write_beside", "write_clip"]
+__all__ = ["RATE", "SUFFIXES", "Pcm", "list_clips", "read_clip", "speech_span", "stretch", "write_clip"]
 
 RATE = 16_000  # Hz
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")

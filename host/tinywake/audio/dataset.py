@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinywake.audio.augment import Channel, Rng, Sound, fade
-from tinywake.audio.clips import RATE, stretch, write_beside
+from tinywake.audio.clips import RATE, stretch
 from tinywake.audio.features import CHANNELS, FRAME, Extract, samples_of, to_int8, warp
 from tinywake.audio.sources import Sources, Take
 from tinywake.audio.voices.synth import Progress
 from tinywake.config import Recipe
+from tinywake.files import write_beside
 
 __all__ = ["CANDIDATE", "FORMAT", "IGNORED", "NEGATIVE", "STEPS", "Dataset", "build", "load", "save"]
 

@@ -14,6 +14,7 @@ A label or transcript that equals one of the word's texts is the word; one that 
 from __future__ import annotations
 
 import csv
+import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -46,11 +47,12 @@ def recordings(folder: Path, texts: Sequence[str]) -> list[Recording]:
     """
     if not folder.is_dir():
         raise AudioError(f"{folder}: there is no such folder")
+    folder = folder.resolve()  # "." has a name then, which says what is spoken in it
     manifests = sorted(p for p in folder.rglob("*.csv") if p.name.lower() == "manifest.csv")
     rows = [row for manifest in manifests for row in _manifest(manifest)] if manifests else list(_folders(folder))
     if not rows:
         raise AudioError(f"{folder}: the manifest lists no clips")
-    found = [Recording(path, _kind(text, path.relative_to(folder), texts), who) for path, text, who in rows]
+    found = [Recording(path, _kind(text, Path(os.path.relpath(path, folder)), texts), who) for path, text, who in rows]
     return sorted(found, key=lambda recording: recording.path)
 
 
@@ -60,6 +62,13 @@ def in_validation(speaker: str) -> bool:
 
 
 def _manifest(path: Path) -> Iterator[tuple[Path, str, str]]:
+    try:
+        yield from _rows(path)
+    except (OSError, ValueError, csv.Error) as error:
+        raise AudioError(f"{path}: cannot be read as CSV in UTF-8 ({error})") from error
+
+
+def _rows(path: Path) -> Iterator[tuple[Path, str, str]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,6 +23,7 @@ from tinywake.errors import AudioError, ToolError
 
 __all__ = ["Sources", "Take", "cast_split", "gather", "identity", "voices_of"]
 
+_PHRASE_MAX = int(1.7 * 16_000)  # samples of the word inside speech: what a stream behind a full window holds
 _VALIDATION_SHARE = 0.15  # of the spoken clips of each kind
 
 
@@ -58,7 +60,7 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
     versions = {name: engine.version() for name, engine in engines(recipe.voices.engines).items()}
     files = [
         (
-            str(clip.path.relative_to(folder)),
+            os.path.relpath(clip.path, folder),
             clip.kind,
             clip.speaker,
             hashlib.sha256(clip.path.read_bytes()).hexdigest(),
@@ -75,9 +77,10 @@ def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generato
     voices = getattr(voices_of(recipe), split)
     counts, word = recipe.counts, recipe.word
     banned = (*word.spoken, word.label)
+    phrases = [carrier.replace("{}", text) for carrier in word.carriers for text in word.spoken]
     plan = {
         "words": (list(word.spoken), counts.positives * 4 // 5),
-        "phrases": ([carrier.format(text) for carrier in word.carriers for text in word.spoken], counts.positives // 5),
+        "phrases": (phrases, counts.positives // 5),
         "near": (list(word.near), counts.near),
         "other": (texts.words(split, (*banned, *word.near)), counts.words),
         "sentences": (texts.sentences(split, max(4, int(counts.sentences * share)), banned, rng), counts.sentences),
@@ -134,6 +137,8 @@ def _add_folder(
                 raise AudioError(
                     f"{clip.path}: {(last - first) / 16_000:.1f} s for the wake word; at most 4 s of speech"
                 )
+            if clip.kind == "phrase" and last - first > _PHRASE_MAX:
+                continue  # a stream has no room for it, and without all of it nobody knows where the word is
             sources.words.append(Take(pcm[first:last], exact=False, recorded=True))
         if progress and index % 50 == 0:
             progress("reading", (index + 1) / len(clips))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinywake.audio.clips import write_beside
 from tinywake.evaluate.metrics import DetCurve
+from tinywake.files import write_beside
 
 __all__ = ["plot_det"]
 
@@ -33,7 +33,7 @@ def plot_det(curves: Mapping[str, DetCurve], path: Path, title: str = "") -> Non
     axes.set_xlabel("false accepts per hour")
     axes.set_ylabel("misses (%)")
     axes.grid(alpha=0.3)
-    axes.set_title(title)
+    axes.set_title(title.replace("$", r"\$"))
     axes.legend(fontsize="small")
     FigureCanvasAgg(figure)
     write_beside(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))

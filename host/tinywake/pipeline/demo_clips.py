@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from tinywake.audio.augment import Channel, Rng, Sound, fade
-from tinywake.audio.clips import RATE, Pcm, read_clip, stretch, write_beside, write_clip
+from tinywake.audio.clips import RATE, Pcm, read_clip, stretch, write_clip
 from tinywake.audio.sources import cast_split, voices_of
 from tinywake.audio.voices.synth import Progress, speak_all
 from tinywake.audio.voices.voice import Utterance
 from tinywake.config import Augment, Recipe
 from tinywake.errors import ConfigError, ToolError
+from tinywake.files import write_beside
 
 __all__ = ["DemoClip", "build_demo"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinywake import __version__
 from tinywake.audio import dataset, sources
-from tinywake.audio.clips import Pcm, write_beside
+from tinywake.audio.clips import Pcm
 from tinywake.audio.features import Extract
 from tinywake.audio.folders import IN_VALIDATION
 from tinywake.audio.voices.synth import cache_folder
@@ -26,6 +26,7 @@ from tinywake.core import Frontend
 from tinywake.errors import ToolError
 from tinywake.evaluate.metrics import DetCurve, Rule, det, poisson_bounds
 from tinywake.evaluate.plots import plot_det
+from tinywake.files import check_writable, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.card import card
 from tinywake.pipeline.listening import listening_of
@@ -89,6 +90,7 @@ def train(
     finished = _finished(out_dir, key)
     if finished:
         return finished
+    check_writable(out_dir / "model.twm")
     data = _streams(recipe, data_dirs, sound, progress)
     with diary_in(cache_folder() / "tensorflow.log"):
         content, curve = _learn(recipe, data, progress)
@@ -105,7 +107,7 @@ def train(
     write_beside(twm, lambda part: part.write_bytes(compiled.blob))
     plot_det({"validation voices": curve}, out_dir / "det.png", recipe.word.label)
     described = card(recipe, data_dirs, compiled, curve, threshold)
-    write_beside(out_dir / "CARD.md", lambda part: part.write_text(described))
+    write_beside(out_dir / "CARD.md", lambda part: part.write_text(described, encoding="utf-8"))
     result = TrainResult(
         twm,
         tflite,
@@ -121,7 +123,7 @@ def train(
     )
     record = {name: value for name, value in asdict(result).items() if name not in ("model", "tflite", "reused")}
     text = json.dumps(record, indent=1) + "\n"
-    write_beside(out_dir / "model.json", lambda part: part.write_text(text))
+    write_beside(out_dir / "model.json", lambda part: part.write_text(text, encoding="utf-8"))
     return result
 
 

@@ -54,14 +54,18 @@ def speak_all(
     done = 0
     with ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(_speak_batch, ready[batch[0][1].voice.engine], batch) for batch in batches]
-        for future in as_completed(running):
-            future.result()
-            done += 1
-            if progress:
-                progress("speaking", done / len(batches))
+        try:
+            for future in as_completed(running):
+                future.result()
+                done += 1
+                if progress:
+                    progress("speaking", done / len(batches))
+        except BaseException:  # Ctrl-C too: what has begun is finished, the rest is not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     found = {path for path in set(paths) if path.exists()}
     failed = [said for path, said in missing.items() if path not in found]
-    if missing and len(failed) > max(2, len(missing) // 5):
+    if missing and len(failed) > max(2, len(set(paths)) // 5):  # of all: a second run misses only what failed before
         said = failed[0]
         text = f"{said.text!r} in {said.voice.name}"
         raise ToolError(f"{said.voice.engine}: could not say {len(failed)} of {len(missing)} texts, as {text}")
