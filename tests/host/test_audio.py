@@ -235,6 +235,17 @@ def test_a_speaker_is_on_one_side_only() -> None:
         split_voices(voices, ["parrot/*"], [])
 
 
+def test_a_timbre_is_on_one_side_whatever_its_accent() -> None:
+    """Bug: without patterns, en-us+f1 could validate what en-gb+f1 had trained."""
+    names = [f"{accent}+{variant}" for accent in ("en-us", "en-gb") for variant in "abcdefghij"]
+    voices = [Voice("espeak-ng", name, f"espeak-ng/{name}") for name in names]
+    for split in (split_voices(voices, [], []), split_voices(voices, ["espeak-ng/en-us+c"], ["espeak-ng/en-gb+d"])):
+        sides = [{voice.timbre for voice in group} for group in (split.train, split.validation, split.held_out)]
+        assert not sides[0] & sides[1]
+        assert not sides[0] & sides[2]
+        assert len(split.validation) == 2
+
+
 def test_one_person_in_two_engines_is_one_speaker() -> None:
     voices = [
         Voice("flite", "slt", engines.person("flite", "slt")),

@@ -20,7 +20,7 @@ def card(recipe: Recipe, data: Sequence[Path], compiled: Compiled, curve: DetCur
     data: folders of recordings, named without their place. curve: on the validation voices. threshold: 0..255.
     """
     voices = voices_of(recipe)
-    people = {name: len({voice.speaker for voice in getattr(voices, name)}) for name in ("train", "validation")}
+    people = {name: len({voice.timbre for voice in getattr(voices, name)}) for name in ("train", "validation")}
     low, high = poisson_bounds(int(curve.false_accepts[threshold]), curve.hours)
     step = 10 * recipe.network.stride
     plan = compiled.plan

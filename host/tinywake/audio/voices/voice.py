@@ -25,7 +25,7 @@ _PITCH_OF_FORMANT = 2.5  # a shorter throat comes with a higher pitch
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice of an engine. Two voices with one `speaker` are the same person and never part in a split."""
+    """A voice of an engine. Two voices with one `speaker` are the same person; with one `timbre` they never part."""
 
     engine: str
     name: str
@@ -36,6 +36,11 @@ class Voice:
     def key(self) -> str:
         """What patterns in a recipe match: "engine/name"."""
         return f"{self.engine}/{self.name}"
+
+    @property
+    def timbre(self) -> str:
+        """Whom a listener takes it for: the speaker, or with espeak-ng the variant, which is alike in every accent."""
+        return f"{self.engine}/+{self.name.partition('+')[2]}" if self.engine == "espeak-ng" else self.speaker
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class VoiceSplit:
-    """Disjoint by speaker: who trains, who chooses the threshold, who is kept out of both."""
+    """Disjoint by timbre: who trains, who chooses the threshold, who is kept out of both."""
 
     train: tuple[Voice, ...]
     validation: tuple[Voice, ...]
@@ -76,20 +81,20 @@ class VoiceSplit:
 
 
 def split_voices(voices: Sequence[Voice], validation: Sequence[str], held_out: Sequence[str]) -> VoiceSplit:
-    """Deal voices by the recipe's patterns; all voices of a speaker go where its strictest pattern sends one.
+    """Deal voices by the recipe's patterns; all voices of a timbre go where its strictest pattern sends one.
 
-    Without a pattern for validation every seventh speaker validates. Raises ConfigError when a group that is needed
+    Without a pattern for validation every seventh timbre validates. Raises ConfigError when a group that is needed
     is empty.
     """
-    tested = {v.speaker for v in _matching(voices, held_out)}
-    rest = [v for v in voices if v.speaker not in tested]
-    chosen = {v.speaker for v in _matching(rest, validation)}
+    tested = {v.timbre for v in _matching(voices, held_out)}
+    rest = [v for v in voices if v.timbre not in tested]
+    chosen = {v.timbre for v in _matching(rest, validation)}
     if not validation:
-        chosen = set(sorted({v.speaker for v in rest})[3::7])
+        chosen = set(sorted({v.timbre for v in rest})[3::7])
     groups = VoiceSplit(
-        tuple(v for v in rest if v.speaker not in chosen),
-        tuple(v for v in rest if v.speaker in chosen),
-        tuple(v for v in voices if v.speaker in tested),
+        tuple(v for v in rest if v.timbre not in chosen),
+        tuple(v for v in rest if v.timbre in chosen),
+        tuple(v for v in voices if v.timbre in tested),
     )
     named = "voices.validation" if validation else "voices.engines"
     if not groups.train or not groups.validation:
