@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_out = Console(highlight=False, soft_wrap=True)
+_out = Console(highlight=False, soft_wrap=True, markup=False)  # names and paths may hold brackets
 _err = Console(stderr=True, highlight=False)
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
@@ -138,10 +138,13 @@ def inspect(model: Annotated[Path, typer.Argument(help="A compiled model (.twm).
         _print_json(facts)
         return
     table = Table(show_header=False, box=None)
+    table.add_column()
+    table.add_column(overflow="fold")  # a long path is not cut
     for key, value in facts.items():
         if isinstance(value, dict):
             value = ", ".join(f"{name} {number}" for name, number in value.items())
-        table.add_row(key.replace("_", " "), " ".join(value) if isinstance(value, list) else str(value))
+        shown = " ".join(value) if isinstance(value, list) else str(value)
+        table.add_row(key.replace("_", " "), shown)
     _out.print(table)
 
 
@@ -284,7 +287,7 @@ def deploy(
         f"heap free {report.heap_before:,} -> {report.heap_loaded:,} with module and app"
     )
     for note in report.notes():
-        _out.print(note, markup=False)
+        _out.print(note)
 
 
 @app.command()

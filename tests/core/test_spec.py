@@ -58,6 +58,7 @@ def test_unpack_reads_the_example(repo: Path, tmp_path: Path) -> None:
     assert (file.input_scale, file.output_scale) == (0.5, 1.0)
     assert [op.kind for op in file.ops] == ["FULLY_CONNECTED"]
     assert file.arena_bytes == 8
+    assert file.step_ms == 0
 
 
 def test_names_agree_with_the_core(repo: Path) -> None:

@@ -120,6 +120,7 @@ def test_run_takes_inputs_with_and_without_batch(repo: Path, tmp_path: Path) -> 
 def test_inspect_reports_as_json(model: Path) -> None:
     facts = json.loads(tinywake("inspect", model, "--json").stdout)
     assert facts["file_bytes"] == model.stat().st_size
+    assert facts["step_ms"] == 30
     assert facts["operators"] == ["STATE_PUSH", "CONV_2D", "LOGISTIC"]
     assert facts["detector"]["labels"] == [{"name": "loud", "threshold": 150, "wake": True}]
 
@@ -204,6 +205,29 @@ def test_outputs_that_cannot_be_written_are_one_line(model: Path, clip: Path, tm
         refused("features", clip, "-o", out, says=str(out))
         refused("listen", clip, "--model", model, "--scores", out, says=str(out))
     assert Path("/dev/null").is_char_device()
+
+
+def test_names_may_hold_brackets(model: Path, clip: Path, tmp_path: Path) -> None:
+    """Bug: a path with brackets was read as markup, and lost or fatal."""
+    out = tmp_path / "[bold] [/x]" / "f.npy"
+    result = tinywake("features", clip, "-o", out)
+    assert result.returncode == 0, result.stderr
+    assert str(out) in result.stdout
+    twm = tmp_path / "[/x]" / "m.twm"  # the folder is "[" and in it "x]": a closing tag, to rich
+    twm.parent.mkdir(parents=True)
+    twm.write_bytes(model.read_bytes())
+    assert json.loads(tinywake("inspect", twm, "--json").stdout)["file"] == str(twm)
+    shown = tinywake("inspect", twm)
+    assert shown.returncode == 0, shown.stderr
+    assert "[/x]" in shown.stdout.replace("\n", "").replace(" ", "")
+
+
+def test_a_windows_port_is_a_port(model: Path, clip: Path) -> None:
+    """Bug: COM3 was taken for the name of a target."""
+    result = tinywake("listen", clip, "--model", model, "--target", "COM3")
+    assert result.returncode == 2
+    assert "COM3" in result.stderr
+    assert "no target" not in result.stderr
 
 
 def test_usage_errors_are_one_line() -> None:

@@ -53,6 +53,7 @@ def summary(path: Path) -> dict[str, object]:
     }
     if file.detector is not None:
         facts["frames_per_invoke"] = file.frames
+        facts["step_ms"] = file.step_ms
         facts["detector"] = {
             "window": file.detector.window,
             "refractory_ms": file.detector.refractory_ms,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def connected(target: str, model: Path) -> Iterator[Connection]:
     if target in TARGETS:
         with open_target(target) as board:
             yield Connection(board.port, board.directory, deploy(board.port, model, board=board.board, start=False))
-    elif target.isidentifier() or target in ("qemu-armv6m", "qemu-rv32imc", "qemu-xtensawin"):
+    elif "/" not in target and not re.fullmatch(r"COM\d+", target, re.IGNORECASE):
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")
     else:
         yield Connection(target, None, deploy(target, model, start=False))

@@ -108,15 +108,14 @@ def evaluate(
     unwanted = [clip for clip in clip_set(negatives) if clip.path not in known]
     if not unwanted:
         raise AudioError(f"{negatives[0]}: every clip in it is among the positives as well")
-    step_ms = file.frames * 10
-    lead = (file.warmup + 1) * step_ms + 500
+    lead = (file.warmup + 1) * file.step_ms + 500
     scores: list[NDArray[np.uint8]] = []
     seconds: list[float] = []
     for done, hearing in enumerate(hear_pcm(model, _embedded([*wanted, *unwanted], lead, seconds)), 1):
         scores.append(hearing.scores[hearing.ready, hearing.labels.index(label)])
         if on_clip is not None:
             on_clip(done, len(wanted) + len(unwanted))
-    rule = Rule(file.detector.window, file.detector.refractory_ms, step_ms)
+    rule = Rule(file.detector.window, file.detector.refractory_ms, file.step_ms)
     curve = det(scores[: len(wanted)], scores[len(wanted) :], sum(seconds[len(wanted) :]) / 3600, rule)
     shares = misses_by_speaker(scores[: len(wanted)], [clip.speaker for clip in wanted], threshold, rule)
     speakers = tuple(SpeakerShare(who, *counts) for who, counts in shares.items())

@@ -61,6 +61,7 @@ class TwmFile:
     output_scale: float
     warmup: int
     frames: int
+    step_ms: int  # audio an invoke takes; 0 without a front end
     detector: Detector | None
     provenance: dict[str, str]
 
@@ -93,9 +94,17 @@ def unpack(path: Path) -> TwmFile:
         output_scale=io[5] * 2.0 ** io[7],
         warmup=io[2],
         frames=io[3],
+        step_ms=_step_ms(io[3], found.get(Section.FRONTEND)),
         detector=_detector(found[Section.DETECTOR]) if Section.DETECTOR in found else None,
         provenance=_provenance(found.get(Section.PROVENANCE, b"")),
     )
+
+
+def _step_ms(frames: int, frontend: bytes | None) -> int:
+    if frontend is None:
+        return 0
+    rate, _, hop = struct.unpack_from("<HHH", frontend, 2)
+    return int(frames * hop * 1000 // rate)
 
 
 def _tensor(record: tuple[int, ...]) -> TwmTensor:
