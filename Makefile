@@ -8,7 +8,7 @@ NATIVE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 WARN := -std=c99 -O2 -Wall -Wextra -pedantic -Wmissing-prototypes -Wdouble-promotion -Wconversion -Werror
 SCRIPTS := .ci/run $(wildcard tools/*.sh firmware/targets/*.sh firmware/targets/*/*.sh)
 
-.PHONY: help setup demo test lint format modules targets clean distclean
+.PHONY: help setup demo test fuzz lint format modules targets clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: .venv/tinywake.stamp modules targets  ## train a word, put it on the emula
 
 test: .venv/tinywake.stamp modules targets  ## every test that needs no board (ARGS="-k name")
 	@$(PY) -m pytest $(ARGS)
+
+fuzz: .venv/tinywake.stamp  ## hostile model files against the C core, under sanitizers (FUZZ_SECONDS=60)
+	@$(MAKE) --no-print-directory -C tests/fuzz PYTHON=$(CURDIR)/$(PY) $(if $(FUZZ_SECONDS),FUZZ_SECONDS=$(FUZZ_SECONDS))
 
 lint: .venv/tinywake.stamp  ## formatting, types, spelling, warnings in C and shell
 	@$(PY) -m ruff check .

@@ -11,8 +11,8 @@ extras=${TINYWAKE_EXTRAS:-train,dev}
 step() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 2; }
 
-# 1. System packages: to build the C core and MicroPython, and voices that speak English.
-debian=(gcc libc6-dev make cmake git pkg-config xz-utils
+# 1. System packages: to build the C core and MicroPython, to fuzz the core, and voices that speak English.
+debian=(gcc libc6-dev make cmake git pkg-config xz-utils clang libclang-rt-dev
     espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts)
 fedora="gcc make cmake git pkgconf-pkg-config xz python3 espeak-ng flite festival festvox-kal-diphone festvox-slt-arctic-hts"
 brew="python cmake make xz espeak-ng flite"

@@ -30,6 +30,14 @@ class Model:
         self.ops = self.native.ops
         self._next = 0
 
+    @property
+    def arena(self):
+        """Read-only view of the working memory, streaming state first: between steps, what each operator computed.
+
+        Where its tensors lie is in the index.json that `tinywake run --dump` writes.
+        """
+        return memoryview(self.native)
+
     def verify(self):
         """Raise ValueError where the file's checksum differs. Reads the whole file once."""
         self.native.verify()
@@ -52,7 +60,7 @@ class Model:
         self.native.load(x)
 
     def step(self, operators=1):
-        """Run the next operators of the invoke; True once all have run, then store() has the output."""
+        """Run the next operators of the invoke; True once all have run: then store() has the output."""
         last = self._next + operators
         if last > self.ops:
             last = self.ops

@@ -12,7 +12,7 @@
 #include "input_map.h"
 
 #define MAX_SECTIONS 32
-#define MAX_BYTES (1u << 24) // of file, arena, state and any tensor
+#define MAX_BYTES (1u << 24) // of file, arena, state, any tensor and all tensors in state
 #define MAX_RANK 6
 
 // ---- header and section table
@@ -122,6 +122,7 @@ static int check_sections(tw_model_t *m) {
 // ---- tensors
 
 static int check_tensors(const tw_model_t *m) {
+    uint64_t filled = 0; // by a reset
     const uint64_t room[3] = {m->arena_bytes - m->state_bytes, m->state_bytes, m->weights_bytes};
     for (uint32_t i = 0; i < m->tensor_count; ++i) {
         tw_tensor_t t;
@@ -133,8 +134,9 @@ static int check_tensors(const tw_model_t *m) {
             s->zero_point < low || s->zero_point > low + 255 || !tw_check_inside(t.offset, count, room[t.place])) {
             return TW_ERR_TENSOR;
         }
+        filled += t.place == TW_PLACE_STATE ? count : 0;
     }
-    return TW_OK;
+    return filled <= MAX_BYTES ? TW_OK : TW_ERR_TENSOR;
 }
 
 // ---- input and output

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: MIT
 // The checks of operator records: shapes agree, every weight, bias and multiplier lies inside WEIGHTS, shifts are
 // shifts. After them a kernel cannot fail, whatever its numbers mean.
-#include "bytes.h"
 #include "check.h"
 #include "decode.h"
+
+#define MOST_WORK ((uint64_t)1 << 32) // taps of one operator: else a small file could keep a board busy for hours
+
+static bool requant_valid(int32_t multiplier, int32_t shift, int32_t most) {
+    return multiplier >= 0 && shift >= -31 && shift <= most;
+}
+
+// ---- operators with weights
 
 // Reads of int32 tables are aligned because the file's base and the section are, and the offset is checked here.
 static bool words_inside(const tw_model_t *m, uint32_t offset, uint64_t bytes) {
     return offset % 4 == 0 && tw_check_inside(offset, bytes, m->weights_bytes);
 }
 
-static bool requant_valid(int32_t multiplier, int32_t shift) {
-    return multiplier >= 0 && shift >= -31 && shift <= 30;
-}
-
-static bool channels_valid(const tw_model_t *m, const tw_offsets_t *at, const tw_requant_t *q, uint32_t units, uint32_t n) {
-    if (!words_inside(m, at->bias, 4 * (uint64_t)units) || !words_inside(m, at->requant, 5 * (uint64_t)n)) {
+static bool channels_valid(const tw_model_t *m, const tw_rest_t *rest, const tw_requant_t *q, uint32_t units, uint32_t n) {
+    if (!words_inside(m, rest->bias, 4 * (uint64_t)units) || !words_inside(m, rest->requant, 5 * (uint64_t)n)) {
         return false;
     }
     for (uint32_t i = 0; i < n; ++i) {
-        if (!requant_valid(q->multiplier[i], q->shift[i])) {
+        if (!requant_valid(q->multiplier[i], q->shift[i], 30)) {
             return false;
         }
     }
@@ -27,41 +30,149 @@ static bool channels_valid(const tw_model_t *m, const tw_offsets_t *at, const tw
 }
 
 // Along one axis: some tap of the last window lies inside the padded input, and padding is less than a kernel.
-static bool axis_valid(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride, uint32_t dilation, uint32_t pad) {
+static bool window_valid(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride, uint32_t dilation, uint32_t pad) {
     return kernel && stride && dilation && pad < (kernel - 1) * dilation + 1 && (out - 1) * stride < in + pad;
 }
 
 static bool conv_valid(const tw_model_t *m, const uint8_t *record, bool depthwise) {
     tw_conv_t p;
-    tw_offsets_t at;
-    tw_decode_conv(m, record, &p, &at);
+    tw_rest_t rest;
+    tw_decode_conv(m, record, &p, &rest);
     if (depthwise && p.out.c % p.in.c) {
         return false;
     }
     const uint64_t taps = (uint64_t)p.kernel_h * p.kernel_w;
     const uint64_t bytes = depthwise ? taps * p.out.c : taps * p.in.c * p.out.c;
-    return le16(record + 30) == 0 && p.act_min <= p.act_max &&
-           axis_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, p.dilation_h, p.pad_top) &&
-           axis_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, p.dilation_w, p.pad_left) &&
-           tw_check_inside(at.weights, bytes, m->weights_bytes) && channels_valid(m, &at, &p.requant, p.out.c, p.out.c);
+    return rest.reserved == 0 && p.act_min <= p.act_max &&
+           window_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, p.dilation_h, p.pad_top) &&
+           window_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, p.dilation_w, p.pad_left) &&
+           tw_check_inside(rest.weights, bytes, m->weights_bytes) && bytes * p.out.h * p.out.w <= MOST_WORK &&
+           channels_valid(m, &rest, &p.requant, p.out.c, p.out.c);
+}
+
+static bool fully_connected_fits(const tw_model_t *m, const tw_fully_connected_t *p, const tw_rest_t *rest) {
+    return p->per_channel <= 1 && rest->reserved == 0 && p->act_min <= p->act_max &&
+           tw_check_inside(rest->weights, (uint64_t)p->units * p->depth, m->weights_bytes) &&
+           channels_valid(m, rest, &p->requant, p->units, p->per_channel ? p->units : 1);
 }
 
 static bool fully_connected_valid(const tw_model_t *m, const uint8_t *record, uint32_t in_count) {
     tw_fully_connected_t p;
-    tw_offsets_t at;
-    tw_decode_fully_connected(m, record, &p, &at);
-    return p.per_channel <= 1 && record[23] == 0 && p.act_min <= p.act_max && p.depth != 0 &&
-           p.rows * (uint64_t)p.depth == in_count && tw_check_inside(at.weights, (uint64_t)p.units * p.depth, m->weights_bytes) &&
-           channels_valid(m, &at, &p.requant, p.units, p.per_channel ? p.units : 1);
+    tw_rest_t rest;
+    tw_decode_fully_connected(m, record, &p, &rest);
+    return p.depth != 0 && p.rows * (uint64_t)p.depth == in_count && fully_connected_fits(m, &p, &rest);
 }
+
+// ---- operators of one input
 
 static bool pool_valid(const tw_model_t *m, const uint8_t *record) {
     tw_pool_t p;
-    tw_decode_pool(m, record, &p);
-    return p.in.c == p.out.c && p.act_min <= p.act_max &&
-           axis_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, 1, p.pad_top) &&
-           axis_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, 1, p.pad_left);
+    tw_rest_t rest;
+    tw_decode_pool(m, record, &p, &rest);
+    const uint64_t taps = (uint64_t)p.kernel_h * p.kernel_w;
+    return p.in.c == p.out.c && p.act_min <= p.act_max && taps * tw_shape_count(&p.out) <= MOST_WORK &&
+           window_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, 1, p.pad_top) &&
+           window_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, 1, p.pad_left);
 }
+
+static bool mean_valid(const tw_model_t *m, const uint8_t *record, uint32_t out_count) {
+    tw_mean_t p;
+    tw_rest_t rest;
+    tw_decode_mean(m, record, &p, &rest);
+    return rest.reserved == 0 && requant_valid(p.multiplier, p.shift, 30) && (uint32_t)p.in.h * p.in.c == out_count;
+}
+
+static bool table_valid(const tw_model_t *m, const uint8_t *record, uint32_t out_count) {
+    tw_table_t p;
+    tw_rest_t rest;
+    tw_decode_table(m, record, &p, &rest);
+    return p.count == out_count && tw_check_inside(rest.weights, 256, m->weights_bytes);
+}
+
+static bool softmax_valid(const tw_model_t *m, const uint8_t *record, uint32_t out_count) {
+    tw_softmax_t p;
+    tw_rest_t rest;
+    tw_decode_softmax(m, record, &p, &rest);
+    return rest.reserved == 0 && requant_valid(p.multiplier, p.shift, 30) && p.shift >= 0 && p.diff_min <= 0 &&
+           p.c <= 4095 && p.rows * p.c == out_count;
+}
+
+// Every run of one side lies inside its tensor. Counts are at most 2^24, so the sums stay below 2^58.
+static bool runs_inside(const tw_copy_t *p, const tw_copy_side_t *side, uint32_t tensor_count) {
+    uint64_t last = side->offset;
+    for (int i = 0; i < 3; ++i) {
+        last += (uint64_t)(p->counts[i] - 1) * side->strides[i];
+    }
+    return tw_check_inside(last, p->run, tensor_count);
+}
+
+// No more is copied than the output holds: else a small file could keep a reader busy for ever.
+static bool copy_valid(const tw_model_t *m, const uint8_t *record, uint32_t in_count, uint32_t out_count) {
+    tw_copy_t p;
+    tw_rest_t rest;
+    tw_decode_copy(m, record, &p, &rest);
+    uint64_t copied = p.run;
+    for (int i = 0; i < 3 && copied <= out_count; ++i) {
+        copied *= p.counts[i];
+    }
+    return rest.reserved == 0 && copied != 0 && copied <= out_count && p.filled <= 1 && (p.filled || p.fill == 0) &&
+           runs_inside(&p, &p.in, in_count) && runs_inside(&p, &p.out, out_count);
+}
+
+// ---- operators of two inputs
+
+static bool repeats(const tw_shape_t *in, const tw_shape_t *out) {
+    return (in->h == out->h || in->h == 1) && (in->w == out->w || in->w == 1) && (in->c == out->c || in->c == 1);
+}
+
+static bool pair_valid(const tw_pair_t *p) {
+    return repeats(&p->in, &p->out) && repeats(&p->in2, &p->out) && p->act_min <= p->act_max;
+}
+
+// Before the rest of the record is decoded.
+static bool in2_valid(const tw_model_t *m, const uint8_t *record) {
+    tw_tensor_t in2;
+    const uint16_t index = tw_decode_in2(record);
+    if (index >= m->tensor_count) {
+        return false;
+    }
+    tw_decode_tensor(m, index, &in2);
+    return in2.type == TW_TYPE_INT8;
+}
+
+static bool add_valid(const tw_model_t *m, const uint8_t *record) {
+    tw_add_t p;
+    tw_rest_t rest;
+    tw_decode_add(m, record, &p, &rest);
+    for (int i = 0; i < 3; ++i) {
+        if (!requant_valid(p.multiplier[i], p.shift[i], 0)) {
+            return false;
+        }
+    }
+    return pair_valid(&p.pair) && p.subtract <= 1 && rest.reserved == 0;
+}
+
+static bool mul_valid(const tw_model_t *m, const uint8_t *record) {
+    tw_mul_t p;
+    tw_rest_t rest;
+    tw_decode_mul(m, record, &p, &rest);
+    return pair_valid(&p.pair) && requant_valid(p.multiplier, p.shift, 30) && rest.reserved == 0;
+}
+
+// Sums are words in the arena or in state; all but the last part write nothing else.
+static bool fully_connected_part_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *op, uint32_t out_count) {
+    tw_fully_connected_part_t p;
+    tw_rest_t rest;
+    tw_tensor_t sums;
+    tw_decode_fully_connected_part(m, record, &p, &rest);
+    tw_decode_tensor(m, tw_decode_in2(record), &sums);
+    const bool last = p.part == TW_PART_LAST;
+    return p.part >= TW_PART_FIRST && p.part <= TW_PART_LAST && sums.place != TW_PLACE_WEIGHTS && sums.offset % 4 == 0 &&
+           sums.shape.h == 1 && sums.shape.w == 1 && sums.shape.c % 4 == 0 &&
+           (last ? out_count == p.fc.units : tw_decode_in2(record) == op->out) && fully_connected_fits(m, &p.fc, &rest);
+}
+
+// ---- all of them
 
 static bool op_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *op) {
     tw_tensor_t in, out;
@@ -69,34 +180,35 @@ static bool op_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *
     tw_decode_tensor(m, op->out, &out);
     const uint32_t in_count = tw_shape_count(&in.shape);
     const uint32_t out_count = tw_shape_count(&out.shape);
+    const bool int8 = in.type == TW_TYPE_INT8 && out.type == TW_TYPE_INT8;
     if (out.place == TW_PLACE_WEIGHTS) {
         return false;
     }
-    if (op->code == TW_OP_STATE_PUSH) {
-        return out.place == TW_PLACE_STATE && in.type == out.type && in_count <= out_count;
-    }
-    if (in.type != TW_TYPE_INT8 || out.type != TW_TYPE_INT8) {
-        return false;
-    }
-    const int32_t multiplier = (int32_t)le32(record + 8); // MEAN, LOGISTIC and SOFTMAX have these two here
-    const int32_t shift = (int8_t)record[12];
     switch (op->code) {
         case TW_OP_CONV_2D:
         case TW_OP_DEPTHWISE_CONV_2D:
-            return conv_valid(m, record, op->code == TW_OP_DEPTHWISE_CONV_2D);
+            return int8 && conv_valid(m, record, op->code == TW_OP_DEPTHWISE_CONV_2D);
         case TW_OP_FULLY_CONNECTED:
-            return fully_connected_valid(m, record, in_count);
+            return int8 && fully_connected_valid(m, record, in_count);
         case TW_OP_AVERAGE_POOL_2D:
         case TW_OP_MAX_POOL_2D:
-            return pool_valid(m, record);
+            return int8 && pool_valid(m, record);
         case TW_OP_MEAN:
-            return requant_valid(multiplier, shift) && record[13] == 0 && le16(record + 14) == 0 &&
-                   out_count == in.shape.c;
-        case TW_OP_LOGISTIC:
-            return requant_valid(multiplier, shift) && record[13] == 0 && in_count == out_count;
-        default: // TW_OP_SOFTMAX
-            return requant_valid(multiplier, shift) && shift >= 0 && record[13] == 0 && in_count == out_count &&
-                   in.shape.c <= 4095 && (int16_t)le16(record + 14) <= 0;
+            return int8 && mean_valid(m, record, out_count);
+        case TW_OP_TABLE:
+            return table_valid(m, record, out_count);
+        case TW_OP_SOFTMAX:
+            return int8 && softmax_valid(m, record, out_count);
+        case TW_OP_STATE_PUSH:
+            return out.place == TW_PLACE_STATE && in.type == out.type && in_count <= out_count;
+        case TW_OP_ADD:
+            return int8 && in2_valid(m, record) && add_valid(m, record);
+        case TW_OP_MUL:
+            return int8 && in2_valid(m, record) && mul_valid(m, record);
+        case TW_OP_FULLY_CONNECTED_PART:
+            return int8 && in2_valid(m, record) && fully_connected_part_valid(m, record, op, out_count);
+        default: // TW_OP_COPY
+            return in.type == out.type && copy_valid(m, record, in_count, out_count);
     }
 }
 

@@ -37,19 +37,31 @@ void tw_decode_op(const uint8_t *r, tw_op_t *op) {
     op->out = le16(r + 6);
 }
 
+uint16_t tw_decode_in2(const uint8_t *r) {
+    return le16(r + 8);
+}
+
 uint32_t tw_decode_op_bytes(uint8_t code) {
     switch (code) {
         case TW_OP_CONV_2D:
         case TW_OP_DEPTHWISE_CONV_2D:
+        case TW_OP_ADD:
             return 32;
         case TW_OP_FULLY_CONNECTED:
             return 24;
         case TW_OP_AVERAGE_POOL_2D:
         case TW_OP_MAX_POOL_2D:
         case TW_OP_MEAN:
-        case TW_OP_LOGISTIC:
         case TW_OP_SOFTMAX:
             return 16;
+        case TW_OP_TABLE:
+            return 12;
+        case TW_OP_MUL:
+            return 20;
+        case TW_OP_COPY:
+            return 60;
+        case TW_OP_FULLY_CONNECTED_PART:
+            return 28;
         case TW_OP_STATE_PUSH:
             return TW_OP_HEAD_BYTES;
         default:
@@ -84,15 +96,16 @@ static tw_requant_t requant_at(const tw_model_t *m, uint32_t offset, uint32_t ch
     return q;
 }
 
-void tw_decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_offsets_t *at) {
-    at->weights = le32(r + 8);
-    at->bias = le32(r + 12);
-    at->requant = le32(r + 16);
+void tw_decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_rest_t *rest) {
+    rest->weights = le32(r + 8);
+    rest->bias = le32(r + 12);
+    rest->requant = le32(r + 16);
+    rest->reserved = le16(r + 30);
     p->in = shape_of(m, le16(r + 4));
     p->out = shape_of(m, le16(r + 6));
-    p->weights = weights_at(m, at->weights);
-    p->bias = weights_at(m, at->bias);
-    p->requant = requant_at(m, at->requant, p->out.c);
+    p->weights = weights_at(m, rest->weights);
+    p->bias = weights_at(m, rest->bias);
+    p->requant = requant_at(m, rest->requant, p->out.c);
     p->kernel_h = r[20];
     p->kernel_w = r[21];
     p->stride_h = r[22];
@@ -105,26 +118,47 @@ void tw_decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_offs
     p->act_max = (int8_t)r[29];
 }
 
-void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_fully_connected_t *p, tw_offsets_t *at) {
+// The 16 bytes `f` that follow the head; rows and units are known.
+static void fully_connected_fields(const tw_model_t *m, const uint8_t *f, tw_fully_connected_t *p, tw_rest_t *rest) {
+    rest->weights = le32(f);
+    rest->bias = le32(f + 4);
+    rest->requant = le32(f + 8);
+    rest->reserved = f[15];
+    p->act_min = (int8_t)f[12];
+    p->act_max = (int8_t)f[13];
+    p->per_channel = f[14];
+    p->weights = weights_at(m, rest->weights);
+    p->bias = weights_at(m, rest->bias);
+    p->requant = requant_at(m, rest->requant, p->per_channel ? p->units : 1);
+}
+
+void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_fully_connected_t *p, tw_rest_t *rest) {
     const tw_shape_t in = shape_of(m, le16(r + 4));
     const tw_shape_t out = shape_of(m, le16(r + 6));
-    at->weights = le32(r + 8);
-    at->bias = le32(r + 12);
-    at->requant = le32(r + 16);
     p->rows = (uint32_t)out.h * out.w;
     p->depth = tw_shape_count(&in) / p->rows;
     p->units = out.c;
     p->in_zero_point = in.zero_point;
     p->out_zero_point = out.zero_point;
-    p->act_min = (int8_t)r[20];
-    p->act_max = (int8_t)r[21];
-    p->per_channel = r[22];
-    p->weights = weights_at(m, at->weights);
-    p->bias = weights_at(m, at->bias);
-    p->requant = requant_at(m, at->requant, p->per_channel ? p->units : 1);
+    fully_connected_fields(m, r + 8, p, rest);
 }
 
-void tw_decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p) {
+void tw_decode_fully_connected_part(const tw_model_t *m, const uint8_t *r, tw_fully_connected_part_t *p, tw_rest_t *rest) {
+    const tw_shape_t in = shape_of(m, le16(r + 4));
+    const tw_shape_t out = shape_of(m, le16(r + 6));
+    const tw_shape_t sums = shape_of(m, tw_decode_in2(r));
+    p->part = r[10];
+    p->fc.rows = 1;
+    p->fc.depth = tw_shape_count(&in);
+    p->fc.units = (uint16_t)(sums.c / 4);
+    p->fc.in_zero_point = in.zero_point;
+    p->fc.out_zero_point = out.zero_point;
+    fully_connected_fields(m, r + 12, &p->fc, rest);
+    rest->reserved |= r[11];
+}
+
+void tw_decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p, tw_rest_t *rest) {
+    rest->reserved = 0;
     p->in = shape_of(m, le16(r + 4));
     p->out = shape_of(m, le16(r + 6));
     p->kernel_h = r[8];
@@ -137,27 +171,69 @@ void tw_decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p) {
     p->act_max = (int8_t)r[15];
 }
 
-void tw_decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p) {
+void tw_decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest_t *rest) {
+    rest->reserved = r[13] | (uint32_t)le16(r + 14);
     p->in = shape_of(m, le16(r + 4));
     p->out_zero_point = shape_of(m, le16(r + 6)).zero_point;
     p->multiplier = (int32_t)le32(r + 8);
     p->shift = (int8_t)r[12];
 }
 
-void tw_decode_logistic(const tw_model_t *m, const uint8_t *r, tw_logistic_t *p) {
+void tw_decode_table(const tw_model_t *m, const uint8_t *r, tw_table_t *p, tw_rest_t *rest) {
     const tw_shape_t in = shape_of(m, le16(r + 4));
+    rest->weights = le32(r + 8);
+    rest->reserved = 0;
     p->count = tw_shape_count(&in);
-    p->in_zero_point = in.zero_point;
-    p->multiplier = (int32_t)le32(r + 8);
-    p->shift = (int8_t)r[12];
-    p->radius = le16(r + 14);
+    p->table = weights_at(m, rest->weights);
 }
 
-void tw_decode_softmax(const tw_model_t *m, const uint8_t *r, tw_softmax_t *p) {
+void tw_decode_softmax(const tw_model_t *m, const uint8_t *r, tw_softmax_t *p, tw_rest_t *rest) {
     const tw_shape_t in = shape_of(m, le16(r + 4));
+    rest->reserved = r[13];
     p->rows = (uint32_t)in.h * in.w;
     p->c = in.c;
     p->multiplier = (int32_t)le32(r + 8);
     p->shift = (int8_t)r[12];
     p->diff_min = (int16_t)le16(r + 14);
+}
+
+static void decode_pair(const tw_model_t *m, const uint8_t *r, tw_pair_t *p) {
+    p->in = shape_of(m, le16(r + 4));
+    p->in2 = shape_of(m, tw_decode_in2(r));
+    p->out = shape_of(m, le16(r + 6));
+    p->act_min = (int8_t)r[10];
+    p->act_max = (int8_t)r[11];
+}
+
+void tw_decode_add(const tw_model_t *m, const uint8_t *r, tw_add_t *p, tw_rest_t *rest) {
+    rest->reserved = le32(r + 28);
+    decode_pair(m, r, &p->pair);
+    for (int i = 0; i < 3; ++i) {
+        p->multiplier[i] = (int32_t)le32(r + 12 + 4 * i);
+        p->shift[i] = (int8_t)r[24 + i];
+    }
+    p->subtract = r[27];
+}
+
+void tw_decode_mul(const tw_model_t *m, const uint8_t *r, tw_mul_t *p, tw_rest_t *rest) {
+    rest->reserved = r[17] | (uint32_t)le16(r + 18);
+    decode_pair(m, r, &p->pair);
+    p->multiplier = (int32_t)le32(r + 12);
+    p->shift = (int8_t)r[16];
+}
+
+void tw_decode_copy(const tw_model_t *m, const uint8_t *r, tw_copy_t *p, tw_rest_t *rest) {
+    const tw_shape_t out = shape_of(m, le16(r + 6));
+    rest->reserved = le16(r + 58);
+    p->in.offset = le32(r + 8);
+    p->out.offset = le32(r + 12);
+    for (int i = 0; i < 3; ++i) {
+        p->counts[i] = le32(r + 16 + 4 * i);
+        p->in.strides[i] = le32(r + 32 + 4 * i);
+        p->out.strides[i] = le32(r + 44 + 4 * i);
+    }
+    p->run = le32(r + 28);
+    p->out_count = tw_shape_count(&out);
+    p->filled = r[56];
+    p->fill = (int8_t)r[57];
 }

@@ -36,9 +36,13 @@ enum { // operator codes
     TW_OP_AVERAGE_POOL_2D = 4,
     TW_OP_MAX_POOL_2D = 5,
     TW_OP_MEAN = 6,
-    TW_OP_LOGISTIC = 7,
+    TW_OP_TABLE = 7,
     TW_OP_SOFTMAX = 8,
     TW_OP_STATE_PUSH = 9,
+    TW_OP_ADD = 10,
+    TW_OP_MUL = 11,
+    TW_OP_COPY = 12,
+    TW_OP_FULLY_CONNECTED_PART = 13,
 };
 
 #define TW_HEADER_BYTES 32
@@ -78,22 +82,30 @@ void tw_decode_io(const tw_model_t *m, tw_io_t *io);
 void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t);
 void tw_decode_op(const uint8_t *record, tw_op_t *op);
 
+// Index of the second input of ADD and MUL.
+uint16_t tw_decode_in2(const uint8_t *record);
+
 // Record length of an operator code; 0: unknown.
 uint32_t tw_decode_op_bytes(uint8_t code);
 
 // Where a tensor's bytes are. Weights are never written: check_ops.c refuses them as an output.
 uint8_t *tw_decode_address(const tw_model_t *m, const tw_tensor_t *t);
 
-// The last three pointers of a kernel's parameters point into WEIGHTS at offsets that check_ops.c checks afterwards.
+// The rest of a record, for check_ops.c: what it must look at before the pointers in a kernel's parameters mean anything.
 typedef struct {
-    uint32_t weights, bias, requant;
-} tw_offsets_t;
+    uint32_t weights, bias, requant; // offsets into WEIGHTS, of those operators that have them
+    uint32_t reserved;               // all reserved bytes, or'ed
+} tw_rest_t;
 
-void tw_decode_conv(const tw_model_t *m, const uint8_t *record, tw_conv_t *p, tw_offsets_t *at);
-void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *record, tw_fully_connected_t *p, tw_offsets_t *at);
-void tw_decode_pool(const tw_model_t *m, const uint8_t *record, tw_pool_t *p);
-void tw_decode_mean(const tw_model_t *m, const uint8_t *record, tw_mean_t *p);
-void tw_decode_logistic(const tw_model_t *m, const uint8_t *record, tw_logistic_t *p);
-void tw_decode_softmax(const tw_model_t *m, const uint8_t *record, tw_softmax_t *p);
+void tw_decode_conv(const tw_model_t *m, const uint8_t *record, tw_conv_t *p, tw_rest_t *rest);
+void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *record, tw_fully_connected_t *p, tw_rest_t *rest);
+void tw_decode_fully_connected_part(const tw_model_t *m, const uint8_t *record, tw_fully_connected_part_t *p, tw_rest_t *rest);
+void tw_decode_pool(const tw_model_t *m, const uint8_t *record, tw_pool_t *p, tw_rest_t *rest);
+void tw_decode_mean(const tw_model_t *m, const uint8_t *record, tw_mean_t *p, tw_rest_t *rest);
+void tw_decode_table(const tw_model_t *m, const uint8_t *record, tw_table_t *p, tw_rest_t *rest);
+void tw_decode_softmax(const tw_model_t *m, const uint8_t *record, tw_softmax_t *p, tw_rest_t *rest);
+void tw_decode_add(const tw_model_t *m, const uint8_t *record, tw_add_t *p, tw_rest_t *rest);
+void tw_decode_mul(const tw_model_t *m, const uint8_t *record, tw_mul_t *p, tw_rest_t *rest);
+void tw_decode_copy(const tw_model_t *m, const uint8_t *record, tw_copy_t *p, tw_rest_t *rest);
 
 #endif

@@ -8,6 +8,18 @@
 #define HEAD_BYTES 8
 #define LABEL_HEAD_BYTES 3 // flags, threshold, length of the name
 
+// Lead bytes and as many that follow as they say: what interpreters need to make a string of a name.
+static bool is_utf8(const uint8_t *s, size_t n) {
+    int follow = 0;
+    for (size_t i = 0; i < n; ++i) {
+        if (follow ? (s[i] & 0xC0) != 0x80 : (s[i] & 0xC0) == 0x80 || s[i] >= 0xF8) {
+            return false;
+        }
+        follow = follow ? follow - 1 : (s[i] >= 0xC0) + (s[i] >= 0xE0) + (s[i] >= 0xF0);
+    }
+    return follow == 0;
+}
+
 int tw_detector_check(const uint8_t *section, size_t len, uint32_t labels) {
     if (len < HEAD_BYTES) {
         return TW_ERR_TRUNCATED;
@@ -21,7 +33,7 @@ int tw_detector_check(const uint8_t *section, size_t len, uint32_t labels) {
         if (len - at < LABEL_HEAD_BYTES || len - at - LABEL_HEAD_BYTES < section[at + 2]) {
             return TW_ERR_TRUNCATED;
         }
-        if (section[at] > 1 || section[at + 2] == 0) {
+        if (section[at] > 1 || section[at + 2] == 0 || !is_utf8(section + at + LABEL_HEAD_BYTES, section[at + 2])) {
             return TW_ERR_DETECTOR;
         }
         at += LABEL_HEAD_BYTES + section[at + 2];

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Exponential, reciprocal and logistic function in 32-bit fixed point: the published gemmlowp algorithms, so that
-// LOGISTIC and SOFTMAX equal TensorFlow Lite Micro's to the bit.
+// Exponential and reciprocal in 32-bit fixed point: the published gemmlowp algorithms, so that SOFTMAX equals TensorFlow
+// Lite Micro's to the bit.
 #include "fixed.h"
 
 #define ONE INT32_MAX // 1.0 in Q0.31, as near as it gets
+
+// Of the exponential's argument.
+#define INTEGER_BITS 5
+#define FRACTION_BITS 26
 
 // exp(a) for a in [-1/4, 0), Q0.31: fourth-order Taylor expansion around -1/8.
 static int32_t exp_quarter(int32_t a) {
@@ -18,19 +22,18 @@ static int32_t exp_quarter(int32_t a) {
     return tw_fixed_add(exp_minus_eighth, tw_fixed_mul(exp_minus_eighth, tw_fixed_add(x, tail)));
 }
 
-int32_t tw_fixed_exp(int32_t a, int integer_bits) {
-    const int fraction_bits = 31 - integer_bits;
-    const int32_t quarter = 1 << (fraction_bits - 2);
+int32_t tw_fixed_exp(int32_t a) {
+    const int32_t quarter = 1 << (FRACTION_BITS - 2);
     if (a == 0) {
         return ONE;
     }
     const int32_t rest = (a & (quarter - 1)) - quarter; // in [-1/4, 0)
     const uint32_t steps = (uint32_t)rest - (uint32_t)a; // a multiple of 1/4: each set bit is one factor below
-    int32_t result = exp_quarter(tw_fixed_mul_pot(rest, integer_bits));
+    int32_t result = exp_quarter(tw_fixed_mul_pot(rest, INTEGER_BITS));
     // exp(-2^e) in Q0.31 for e = -2..4.
     static const int32_t factor[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-    for (int e = -2; e < integer_bits; ++e) {
-        if ((steps >> (fraction_bits + e)) & 1) {
+    for (int e = -2; e < INTEGER_BITS; ++e) {
+        if ((steps >> (FRACTION_BITS + e)) & 1) {
             result = tw_fixed_mul(result, factor[e + 2]);
         }
     }
@@ -46,12 +49,4 @@ int32_t tw_fixed_inverse(int32_t a) {
         x = tw_fixed_add(x, tw_fixed_mul_pot(tw_fixed_mul(x, error), 2));
     }
     return tw_fixed_mul_pot(x, 1);
-}
-
-int32_t tw_fixed_logistic(int32_t a) {
-    if (a == 0) {
-        return 1 << 30;
-    }
-    const int32_t positive = tw_fixed_inverse(tw_fixed_exp(a > 0 ? -a : a, 4));
-    return a > 0 ? positive : ONE - positive;
 }

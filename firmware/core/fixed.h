@@ -49,13 +49,10 @@ static inline int32_t tw_fixed_clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : x > high ? high : x;
 }
 
-// exp(a) for a <= 0 given with `integer_bits` integer bits (Q5.26: 5, Q4.27: 4); result Q0.31.
-int32_t tw_fixed_exp(int32_t a, int integer_bits);
+// exp(a) for a <= 0 in Q5.26, result Q0.31.
+int32_t tw_fixed_exp(int32_t a);
 
 // 1 / (1 + a) for a in [0, 1), both Q0.31.
 int32_t tw_fixed_inverse(int32_t a);
-
-// 1 / (1 + exp(-a)), a in Q4.27, result Q0.31.
-int32_t tw_fixed_logistic(int32_t a);
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The kernels, one a file. check_ops.c has checked every index, length and range in these structs, so kernels cannot fail.
-// Tensors are int8, [h, w, c] with c fastest; batch is 1. Input and output do not overlap unless a kernel says so.
+// Tensors are int8 unless a kernel takes bytes, [h, w, c] with c fastest; batch is 1.
+// An output may lie over an input, because every kernel computes its units in ascending order: no byte written for a unit
+// is read for the same or a later one. A unit is a pixel, all channels of one h and w, unless a kernel names another.
 #ifndef TW_OPS_H
 #define TW_OPS_H
 
@@ -33,7 +35,7 @@ typedef struct {
 void tw_conv2d_s8(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_s8(const tw_conv_t *p, const int8_t *x, int8_t *y);
 
-// FULLY_CONNECTED: x [rows][depth], weights [units][depth], y [rows][units].
+// FULLY_CONNECTED: x [rows][depth], weights [units][depth], y [rows][units], a row at a time.
 typedef struct {
     uint32_t rows, depth;
     uint16_t units;
@@ -45,6 +47,19 @@ typedef struct {
     int8_t act_min, act_max;
 } tw_fully_connected_t;
 
+enum {
+    TW_PART_FIRST = 1,
+    TW_PART_MIDDLE = 2,
+    TW_PART_LAST = 3,
+};
+
+// FULLY_CONNECTED_PART: one row, sums [units] carried from part to part; y is written by the last one only.
+typedef struct {
+    tw_fully_connected_t fc;
+    uint8_t part;
+} tw_fully_connected_part_t;
+
+void tw_fully_connected_part_s8(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y);
 void tw_fully_connected_s8(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
 
 // AVERAGE_POOL_2D, MAX_POOL_2D: taps outside the input do not count.
@@ -58,28 +73,25 @@ typedef struct {
 void tw_pool_average_s8(const tw_pool_t *p, const int8_t *x, int8_t *y);
 void tw_pool_max_s8(const tw_pool_t *p, const int8_t *x, int8_t *y);
 
-// MEAN over h and w: y [c].
+// MEAN over w: y [h][c], a row at a time.
 typedef struct {
     tw_shape_t in;
     int16_t out_zero_point;
-    int32_t multiplier; // with 1 / (h * w) in it
+    int32_t multiplier; // with 1 / w in it
     int8_t shift;
 } tw_mean_t;
 
 void tw_mean_s8(const tw_mean_t *p, const int8_t *x, int8_t *y);
 
-// LOGISTIC: output scale 1/256, zero point -128. May run in place.
+// TABLE: y = table[x], an element at a time, in place or not. Any type.
 typedef struct {
     uint32_t count;
-    int16_t in_zero_point;
-    uint16_t radius;    // |x - zero point| from which on the result saturates
-    int32_t multiplier; // input scale in Q4.27
-    int8_t shift;
-} tw_logistic_t;
+    const uint8_t *table; // 256
+} tw_table_t;
 
-void tw_logistic_s8(const tw_logistic_t *p, const int8_t *x, int8_t *y);
+void tw_table_map(const tw_table_t *p, const uint8_t *x, uint8_t *y);
 
-// SOFTMAX over c: output scale 1/256, zero point -128. May run in place.
+// SOFTMAX over c, a row at a time, in place or not: output scale 1/256, zero point -128.
 typedef struct {
     uint32_t rows;
     uint16_t c;         // 1..4095: the sum of exponentials has 12 integer bits
@@ -92,5 +104,47 @@ void tw_softmax_s8(const tw_softmax_t *p, const int8_t *x, int8_t *y);
 
 // STATE_PUSH: the state forgets its oldest bytes and takes x at its end. count <= state_count.
 void tw_state_push(uint32_t count, const uint8_t *x, uint32_t state_count, uint8_t *state);
+
+// ADD and MUL: an element at a time, in place or not. Every axis of an input is as long as the output's, or 1 and repeated.
+typedef struct {
+    tw_shape_t in, in2, out;
+    int8_t act_min, act_max;
+} tw_pair_t;
+
+// ADD: three requantisations, of x, x2 and their sum (or difference).
+typedef struct {
+    tw_pair_t pair;
+    int32_t multiplier[3];
+    int8_t shift[3]; // -31..0
+    uint8_t subtract;
+} tw_add_t;
+
+void tw_add_s8(const tw_add_t *p, const int8_t *x, const int8_t *x2, int8_t *y);
+
+typedef struct {
+    tw_pair_t pair;
+    int32_t multiplier;
+    int8_t shift;
+} tw_mul_t;
+
+void tw_mul_s8(const tw_mul_t *p, const int8_t *x, const int8_t *x2, int8_t *y);
+
+// COPY: counts[0] * counts[1] * counts[2] runs, the last index fastest, a run at a time. Any type. Where the output is
+// filled first, it does not lie over the input.
+typedef struct {
+    uint32_t offset;     // elements, as all here
+    uint32_t strides[3]; // anything where the count is 1
+} tw_copy_side_t;
+
+typedef struct {
+    tw_copy_side_t in, out;
+    uint32_t counts[3];
+    uint32_t run;
+    uint32_t out_count;
+    uint8_t filled;
+    int8_t fill;
+} tw_copy_t;
+
+void tw_copy_runs(const tw_copy_t *p, const uint8_t *x, uint8_t *y);
 
 #endif

@@ -28,9 +28,6 @@ static int32_t average(const tw_pool_t *p, const int8_t *x, region_t r) {
             sum += x[((size_t)iy * p->in.w + (size_t)ix) * p->in.c];
         }
     }
-    if (count == 0) {
-        return 0; // only a hostile file has a window with no tap inside
-    }
     return sum >= 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
 }
 

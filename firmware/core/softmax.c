@@ -6,7 +6,7 @@
 #define SUM_INTEGER_BITS 12
 
 static int32_t exponential(const tw_softmax_t *p, int32_t difference) {
-    return tw_fixed_exp(tw_fixed_mul(tw_fixed_shl(difference, p->shift), p->multiplier), 5);
+    return tw_fixed_exp(tw_fixed_mul(tw_fixed_shl(difference, p->shift), p->multiplier));
 }
 
 static int leading_zeros(uint32_t x) {

@@ -42,6 +42,9 @@ class Model:
     def store(self, y: WriteableBuffer) -> None:
         """Copy the output: exactly as many bytes as the output tensor has."""
 
+    def __buffer__(self, flags: int, /) -> memoryview:
+        """A model reads as a buffer, memoryview(model): its arena, streaming state first, as run() has left it."""
+
 @final
 class Listener:
     """Audio in, decisions out: front end, input map, network and detector of one model file.

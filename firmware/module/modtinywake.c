@@ -157,6 +157,15 @@ static mp_obj_t model_store(mp_obj_t self, mp_obj_t y) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(model_store_obj, model_store);
 
+// A model reads as a buffer: its arena, state first. Nobody may write or resize it; who holds it keeps the memory alive.
+static mp_int_t model_buffer(mp_obj_t obj, mp_buffer_info_t *info, mp_uint_t flags) {
+    const tw_model_t *m = &((const model_obj_t *)MP_OBJ_TO_PTR(obj))->model;
+    info->buf = m->state;
+    info->len = m->arena_bytes;
+    info->typecode = 'B';
+    return flags & MP_BUFFER_WRITE ? 1 : 0;
+}
+
 static void model_attr(mp_obj_t obj, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         return; // nothing can be set
@@ -315,7 +324,8 @@ mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *a
     tinywake_model_type.name = MP_QSTR_Model;
     MP_OBJ_TYPE_SET_SLOT(&tinywake_model_type, make_new, model_make_new, 0);
     MP_OBJ_TYPE_SET_SLOT(&tinywake_model_type, attr, model_attr, 1);
-    MP_OBJ_TYPE_SET_SLOT(&tinywake_model_type, locals_dict, (void *)&model_locals_dict, 2);
+    MP_OBJ_TYPE_SET_SLOT(&tinywake_model_type, buffer, model_buffer, 2);
+    MP_OBJ_TYPE_SET_SLOT(&tinywake_model_type, locals_dict, (void *)&model_locals_dict, 3);
 
     set(&tinywake_listener_locals[0], MP_QSTR_reset, &listener_reset_obj);
     set(&tinywake_listener_locals[1], MP_QSTR_feed, &listener_feed_obj);
@@ -348,7 +358,7 @@ static const mp_rom_map_elem_t model_locals_table[] = {
 static MP_DEFINE_CONST_DICT(model_locals_dict, model_locals_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(tinywake_model_type, MP_QSTR_Model, MP_TYPE_FLAG_NONE, make_new, model_make_new, attr,
-    model_attr, locals_dict, &model_locals_dict);
+    model_attr, buffer, model_buffer, locals_dict, &model_locals_dict);
 
 static const mp_rom_map_elem_t listener_locals_table[] = {
     {MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&listener_reset_obj)},

@@ -63,6 +63,7 @@ const uint8_t *tw_abi_model_output(const tw_model_t *m) {
     return m->output;
 }
 
+// What tw_model_attach was given: state first.
 tw_detector_t *tw_abi_listener_detector(tw_listener_t *l) {
     return &l->detector;
 }

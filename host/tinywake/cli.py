@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from tinywake import __version__
-from tinywake.errors import AudioError, ModelError
+from tinywake.errors import AudioError, CompileError
 
 __all__ = ["app"]
 
@@ -33,6 +33,8 @@ _err = Console(stderr=True, highlight=False)
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 _Target = Annotated[str, typer.Option("--target", help="host, unix, or a serial port.")]
+_Board = Annotated[str | None, typer.Option("--board", help="Does it fit this board? See tinywake boards.")]
+_Picture = Annotated[Path | None, typer.Option("--picture", help="The arena over time: an .svg or .png to write.")]
 _ModelFile = Annotated[Path, typer.Option("--model", help="A compiled model (.twm).")]
 
 
@@ -58,6 +60,14 @@ def _save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False))
+
+
+def _show(result: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json(result.facts())
+    else:
+        for line in result.lines():
+            _out.print(line)
 
 
 def _version(wanted: bool) -> None:
@@ -90,11 +100,7 @@ def train(
             progress.update(task, description=stage, completed=fraction)
 
         result = run(recipe, out or recipe.parent, tuple(data or ()), show)
-    if as_json:
-        _print_json(result.facts())
-    else:
-        for line in result.lines():
-            _out.print(line)
+    _show(result, as_json)
 
 
 @app.command(name="compile")
@@ -105,47 +111,66 @@ def compile_(
     frames: Annotated[int, typer.Option(help="New frames an invoke, with --stream.", min=1)] = 3,
     recipe: Annotated[Path | None, typer.Option(help="Recipe with label and detector, for a listener.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Every operator's cost.")] = False,
+    board: _Board = None,
+    picture: _Picture = None,
+    as_json: _Json = False,
 ) -> None:
-    """Compile an int8 .tflite into a .twm."""
+    """Compile an int8 .tflite into a .twm; one that is too large for the board named is not written."""
     from tinywake.compiler.build import compile_tflite
-    from tinywake.compiler.report import compiled_costs
+    from tinywake.compiler.report import compiled_report
+    from tinywake.compiler.tflite.read import problems
     from tinywake.config import load_recipe
+    from tinywake.device.bill import fit
+    from tinywake.evaluate.arena import draw_arena
     from tinywake.files import write_beside
     from tinywake.pipeline.listening import listening_of
 
     listening = None if recipe is None else listening_of(load_recipe(recipe))
+    found = problems(source) if report or as_json else []
+    if found:
+        _print_json({"problems": found}) if as_json else _out.print("\n".join(found))
+        raise CompileError(f"{source}: cannot be compiled for {len(found)} reasons; they are listed above")
     compiled = compile_tflite(source, frames=frames if stream else None, listening=listening)
+    result = fit(compiled_report(compiled), compiled.blob, board)
+    if picture is not None:
+        draw_arena(result.report, picture, source.name)
+    if report or as_json:
+        _show(result, as_json)
+    result.check(str(source))
     write_beside(out, lambda part: part.write_bytes(compiled.blob))
-    _out.print(
-        f"{out}: {len(compiled.blob):,} bytes (from {source.stat().st_size:,}), arena {compiled.plan.arena_bytes:,} "
-        f"(lower bound {compiled.plan.lower_bound:,}), state {compiled.plan.state_bytes:,}, "
-        f"{compiled.graph.macs():,} MACs an invoke"
-    )
-    if report:
-        table = Table("", "operator", "output h w c", "MACs", "weights", box=None)
-        for op in compiled_costs(compiled):
-            table.add_row(str(op.index), op.kind, " ".join(map(str, op.output)), f"{op.macs:,}", f"{op.weight_bytes:,}")
-        _out.print(table)
+    if not as_json:
+        _out.print(
+            f"{out}: {len(compiled.blob):,} bytes (from {source.stat().st_size:,}), "
+            f"arena {compiled.plan.arena_bytes:,} (lower bound {compiled.plan.lower_bound:,}), "
+            f"state {compiled.plan.state_bytes:,}, {compiled.graph.macs():,} MACs an invoke"
+        )
 
 
 @app.command()
-def inspect(model: Annotated[Path, typer.Argument(help="A compiled model (.twm).")], as_json: _Json = False) -> None:
-    """Show sections, operators, memory, detector and provenance of a .twm."""
-    from tinywake.compiler.report import summary
+def inspect(
+    model: Annotated[Path, typer.Argument(help="A compiled model (.twm).")],
+    board: _Board = None,
+    picture: _Picture = None,
+    as_json: _Json = False,
+) -> None:
+    """Show sections, operators, memory, detector and provenance of a .twm, and whether it fits a board."""
+    from tinywake.compiler.report import file_report, summary, summary_lines
+    from tinywake.compiler.twm.unpack import unpack
+    from tinywake.device.bill import fit
+    from tinywake.evaluate.arena import draw_arena
 
-    facts = summary(model)
+    file = unpack(model)
+    facts = {"file": str(model), **summary(file)}
+    result = fit(file_report(file), model.read_bytes(), board)
+    if picture is not None:
+        draw_arena(result.report, picture, model.name)
     if as_json:
-        _print_json(facts)
-        return
-    table = Table(show_header=False, box=None)
-    table.add_column()
-    table.add_column(overflow="fold")  # a long path is not cut
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{name} {number}" for name, number in value.items())
-        shown = " ".join(value) if isinstance(value, list) else str(value)
-        table.add_row(key.replace("_", " "), shown)
-    _out.print(table)
+        _print_json({**facts, **result.facts()})
+    else:
+        for line in summary_lines(facts):
+            _out.print(line)
+        _show(result, as_json=False)
+    result.check(str(model))
 
 
 @app.command()
@@ -154,21 +179,37 @@ def run(
     source: Annotated[Path, typer.Option("--input", help="X.npy: int8 [N, ...input shape].")],
     out: Annotated[Path, typer.Option("--output", help="Y.npy to write: [N, ...output shape].")],
     target: _Target = "host",
+    dump: Annotated[Path | None, typer.Option(help="Folder for what every operator computes; index.json says.")] = None,
 ) -> None:
     """Run a network on arrays; state is reset once, then carried over the N invokes."""
     import numpy as np
 
+    from tinywake.evaluate.traces import load_input
     from tinywake.pipeline.running import run_network
 
-    try:
-        x = np.load(source, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as e:
-        raise ModelError(f"{source}: not a readable .npy file ({e})") from e
-    if not isinstance(x, np.ndarray):
-        raise ModelError(f"{source}: holds several arrays; save one with numpy.save")
-    y = run_network(model, x, target)
+    y = run_network(model, load_input(source), target, dump)
     _save(out, lambda file: np.save(file, y))
-    _out.print(f"{out}: {y.dtype} {list(y.shape)}")
+    _out.print(f"{out}: {y.dtype} {list(y.shape)}" + (f"; {dump}: index.json, and a file an operator" if dump else ""))
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="FILE or FILE@WHERE: a .tflite@tflm (default) or @litert; a .twm@TARGET.")],
+    b: Annotated[str, typer.Argument(help="The other run.")],
+    source: Annotated[Path | None, typer.Option("--input", help="X.npy [N, ...input shape]; else random.")] = None,
+    count: Annotated[int, typer.Option("-n", help="Random inputs, without --input.", min=1)] = 8,
+    seed: Annotated[int, typer.Option(help="Of the random inputs.", min=0)] = 0,
+    as_json: _Json = False,
+) -> None:
+    """Find the first layer in which two runs differ: exit 0 where none does, 1 where one does, 2 on an error."""
+    from tinywake.evaluate.compare import compare as run
+    from tinywake.evaluate.compare import parse_run
+    from tinywake.evaluate.traces import load_input
+
+    x = None if source is None else load_input(source)
+    result = run(parse_run(a), parse_run(b), x, count=count, seed=seed)
+    _show(result, as_json)
+    raise typer.Exit(0 if result.first is None else 1)
 
 
 @app.command()
@@ -321,15 +362,10 @@ def targets(as_json: _Json = False) -> None:
 
 @app.command()
 def boards(as_json: _Json = False) -> None:
-    """Boards that are supported."""
-    from tinywake.device.boards import board_names, load_board
+    """Boards that are known, and whether tinywake deploy can serve them."""
+    from tinywake.device.boards import Boards
 
-    known = {name: load_board(name) for name in board_names()}
-    if as_json:
-        _print_json({name: {k: str(v) for k, v in asdict(board).items()} for name, board in known.items()})
-        return
-    for name, board in known.items():
-        _out.print(f"{name:12} {board.title}")
+    _show(Boards(), as_json)
 
 
 @app.command()
@@ -354,8 +390,4 @@ def demo(
                 progress.stop()  # the monitor has the terminal from here on
 
         result = run_demo(recipe, out, tuple(clip or ()), show, None if as_json else _out)
-    if as_json:
-        _print_json(result.facts())
-    else:
-        for line in result.lines():
-            _out.print(line)
+    _show(result, as_json)

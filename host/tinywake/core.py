@@ -206,6 +206,13 @@ class Model:
         ctypes.memmove(out.ctypes.data, self._lib.tw_abi_model_output(self._state), len(out))
         return out
 
+    @property
+    def arena(self) -> NDArray[np.uint8]:
+        """Read-only view of the working memory, streaming state first: after run(), what its operators computed."""
+        view = self._arena.view()
+        view.flags.writeable = False
+        return view
+
     def invoke(self, x: NDArray[Any]) -> NDArray[np.uint8]:
         """One invoke: bytes of the input in, bytes of the output out."""
         self.load(x)
@@ -272,6 +279,11 @@ class Listener:
         count = int(self._lib.tw_abi_detector(detector, 0))
         self.labels = tuple(self._name(detector, i) for i in range(count))
         self.wake = tuple(bool(self._lib.tw_detector_wake(detector, i)) for i in range(count))
+
+    @property
+    def ram_bytes(self) -> int:
+        """Of front end and detector, without the model; some 50 less on a board, whose pointers are half as long."""
+        return len(self._state) + len(self._memory)
 
     def _name(self, detector: int, label: int) -> str:
         length = c_size_t()

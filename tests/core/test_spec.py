@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tinywake.compiler.graph import FullyConnected, Graph, Requant, Tensor
-from tinywake.compiler.plan import plan
+from tinywake.compiler.memory.plan import plan
 from tinywake.compiler.twm.layout import HEADER, SECTION, OpCode, Section
 from tinywake.compiler.twm.pack import pack
 from tinywake.compiler.twm.unpack import unpack
@@ -37,7 +37,7 @@ def example_graph() -> Graph:
     }
     half = Requant(np.array([1 << 30], np.int32), np.array([0], np.int8))
     weights, bias = np.array([[3, -2]], np.int8), np.array([10], np.int32)
-    return Graph(tensors, (FullyConnected(0, 0, 1, weights, bias, half, (-128, 127)),), 0, 1)
+    return Graph(tensors, (FullyConnected(0, (0,), 1, weights, bias, half, (-128, 127)),), 0, 1)
 
 
 def test_the_core_reads_the_example(repo: Path) -> None:

@@ -7,25 +7,26 @@ import math
 import numpy as np
 import pytest
 
+from tinywake.compiler.build import lower
 from tinywake.compiler.graph import (
     AveragePool2D,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
     Graph,
-    Logistic,
     MaxPool2D,
     Mean,
     Op,
     Requant,
     Reshape,
     Softmax,
+    Table,
     Tensor,
 )
-from tinywake.compiler.passes.fuse import fuse
+from tinywake.compiler.memory.plan import plan
 from tinywake.compiler.passes.stream import stream
-from tinywake.compiler.plan import Plan, plan
-from tinywake.compiler.tflite.quantise import logistic_scaling, mean_scaling, softmax_scaling
+from tinywake.compiler.tflite.quantise import mean_scaling, softmax_scaling
+from tinywake.compiler.tflite.tables import logistic
 from tinywake.compiler.twm.pack import pack
 from tinywake.core import Model
 from tinywake.errors import CompileError
@@ -69,7 +70,7 @@ class Chain:
     def shaped(self, shape: tuple[int, ...]) -> None:
         old = self.tensors[self.now]
         new = self.add(shape, old.scale, old.zero_point)
-        self.ops.append(Reshape(len(self.ops), self.now, new))
+        self.ops.append(Reshape(len(self.ops), (self.now,), new))
         self.now = new
 
     def flatten(self) -> None:
@@ -104,7 +105,7 @@ class Chain:
         new = self.add((1, *out, units))
         weights = self.numbers(1, *kernel, units) if depthwise else self.numbers(units, *kernel, c)
         self.ops.append((DepthwiseConv2D if depthwise else Conv2D)(
-            len(self.ops), self.now, new, weights, self.bias(units), self.requant(units), stride, (0, 0), dilation,
+            len(self.ops), (self.now,), new, weights, self.bias(units), self.requant(units), stride, (0, 0), dilation,
             (-128, 127)))  # fmt: skip
         self.now = new
 
@@ -113,14 +114,15 @@ class Chain:
         old = self.tensors[self.now]
         new = self.add((1, *out, old.shape[3]), old.scale, old.zero_point)
         kind = AveragePool2D if self.rng.random() < 0.5 else MaxPool2D
-        self.ops.append(kind(len(self.ops), self.now, new, kernel, stride, (0, 0), (-128, 127)))
+        self.ops.append(kind(len(self.ops), (self.now,), new, kernel, stride, (0, 0), (-128, 127)))
         self.now = new
 
     def mean(self) -> None:
         old = self.tensors[self.now]
+        self.shaped((1, 1, old.count // old.shape[-1], old.shape[-1]))
         new = self.add((1, old.shape[-1]))
         scaling = mean_scaling(old.scale, self.tensors[new].scale, old.count // old.shape[-1])
-        self.ops.append(Mean(len(self.ops), self.now, new, *scaling))
+        self.ops.append(Mean(len(self.ops), (self.now,), new, *scaling))
         self.now = new
 
     def dense(self) -> None:
@@ -129,37 +131,21 @@ class Chain:
         new = self.add((*shape[:-1], units))
         weights = self.numbers(units, shape[-1])
         self.ops.append(FullyConnected(
-            len(self.ops), self.now, new, weights, self.bias(units), self.requant(1), (-128, 127)))  # fmt: skip
+            len(self.ops), (self.now,), new, weights, self.bias(units), self.requant(1), (-128, 127)))  # fmt: skip
         self.now = new
 
     def squash(self) -> None:
         old = self.tensors[self.now]
         new = self.add(old.shape, 1 / 256, -128)
         if self.rng.random() < 0.5:
-            self.ops.append(Logistic(len(self.ops), self.now, new, *logistic_scaling(old.scale)))
+            table = logistic(old, self.tensors[new])
+            self.ops.append(Table(len(self.ops), (self.now,), new, "LOGISTIC", table))
         else:
-            self.ops.append(Softmax(len(self.ops), self.now, new, *softmax_scaling(old.scale, 1.0)))
+            self.ops.append(Softmax(len(self.ops), (self.now,), new, *softmax_scaling(old.scale, 1.0)))
         self.now = new
 
     def graph(self) -> Graph:
         return Graph(self.tensors, tuple(self.ops), 0, self.now)
-
-
-def no_overlap(graph: Graph, memory: Plan) -> None:
-    """What is alive at the same time has bytes of its own; lifetimes found anew, not taken from the planner."""
-    span: dict[int, list[int]] = {}
-    touched = [(graph.input, 0), (graph.output, len(graph.ops))]
-    touched += [(t, step) for step, op in enumerate(graph.ops) for t in (op.input, op.output)]
-    for number, step in touched:
-        tensor = graph.tensors[number]
-        if tensor.fill is None:
-            first, last, size = span.get(tensor.storage, [step, step, 0])
-            span[tensor.storage] = [min(first, step), max(last, step), max(size, tensor.count)]
-    places = [(memory.arena[s], memory.arena[s] + size, first, last) for s, (first, last, size) in span.items()]
-    for i, (a, a_end, a_first, a_last) in enumerate(places):
-        assert a_end <= memory.arena_bytes
-        for b, b_end, b_first, b_last in places[i + 1 :]:
-            assert a_last < b_first or b_last < a_first or a_end <= b or b_end <= a
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -168,19 +154,15 @@ def test_random_chains(block: int) -> None:
     for seed in range(block * 100, block * 100 + 100):
         rng = np.random.default_rng(seed)
         chain = Chain(rng)
-        whole = fuse(chain.graph())
-        memory = plan(whole)
-        no_overlap(whole, memory)
-        window = Model(pack(whole, memory))
+        whole = lower(chain.graph())
+        window = Model(pack(whole, plan(whole)))
         frames = int(rng.integers(1, min(chain.time, 8) + 1))
         try:
-            streamed = fuse(stream(whole, frames))
+            streamed = stream(whole, frames)
         except CompileError:
             refused += 1
             continue
-        memory = plan(streamed)
-        no_overlap(streamed, memory)
-        model = Model(pack(streamed, memory))
+        model = Model(pack(streamed, plan(streamed)))
         width = math.prod(whole.tensors[whole.input].shape) // chain.time
         steps = model.warmup + 6
         audio = rng.integers(-128, 128, (steps * frames, width)).astype(np.int8)

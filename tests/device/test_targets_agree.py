@@ -15,6 +15,7 @@ from tinywake.pipeline.hearing import hear
 from tinywake.pipeline.running import run_network
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from records import Tensor, copy_op, twm
 from tiny import listening_model
 
 
@@ -45,9 +46,19 @@ def test_the_same_scores(target: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["image", "word"])
+@pytest.mark.parametrize("name", ["image", "word", "residual", "shapes", "streaming"])
 def test_the_same_outputs(target: str, vectors: Path, tmp_path: Path, name: str) -> None:
     golden = np.load(vectors / "networks" / f"{name}.npz")
     model = tmp_path / f"{name}.twm"
     model.write_bytes(compile_tflite(vectors / "networks" / f"{name}.tflite").blob)
     np.testing.assert_array_equal(run_network(model, golden["x"], target).reshape(golden["y"].shape), golden["y"])
+
+
+@pytest.mark.parametrize("distance", [-448, -1, 0, 1, 4, 448, 8000])
+def test_a_run_may_overlap_itself_either_way(target: str, tmp_path: Path, distance: int) -> None:
+    # Bug: gcc folded the native module's memmove into its memcpy and expanded that: copies upwards repeated themselves.
+    model, size = tmp_path / "copy.twm", 8000
+    x_at, y_at = max(-distance, 0), max(distance, 0)
+    model.write_bytes(twm([Tensor((1, 1, size), x_at), Tensor((1, 1, size), y_at)], [copy_op(run=size)]))
+    x = np.random.default_rng(0).integers(-128, 128, (1, 1, 1, size)).astype(np.int8)
+    np.testing.assert_array_equal(run_network(model, x, target).ravel(), x.ravel())

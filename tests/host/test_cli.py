@@ -121,7 +121,7 @@ def test_inspect_reports_as_json(model: Path) -> None:
     facts = json.loads(tinywake("inspect", model, "--json").stdout)
     assert facts["file_bytes"] == model.stat().st_size
     assert facts["step_ms"] == 30
-    assert facts["operators"] == ["STATE_PUSH", "CONV_2D", "LOGISTIC"]
+    assert facts["operators"] == ["STATE_PUSH", "CONV_2D", "TABLE"]
     assert facts["detector"]["labels"] == [{"name": "loud", "threshold": 150, "wake": True}]
 
 

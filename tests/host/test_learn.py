@@ -96,7 +96,7 @@ def test_the_tflite_is_plain_and_deterministic(data: Dataset, trained, tmp_path:
     (tmp_path / "m.tflite").write_bytes(content[0])
     graph = read_tflite(tmp_path / "m.tflite")
     kinds = [type(op).__name__ for op in graph.ops]
-    assert set(kinds) == {"Conv2D", "DepthwiseConv2D", "Logistic", "Reshape"}
+    assert set(kinds) == {"Conv2D", "DepthwiseConv2D", "Table", "Reshape"}
     given = graph.tensors[graph.input]
     assert (given.scale, given.zero_point, given.shape) == (SCALE, ZERO_POINT, (1, net.window, 1, 40))
     exact = score_bytes(logits(trained.model, data.positives), trained.calibration)

@@ -1,6 +1,6 @@
 """Golden vectors for the kernels: small networks, random inputs, and TensorFlow Lite Micro's outputs.
 
-    .venv/bin/python tests/vectors/make_networks.py
+    .venv/bin/python tests/vectors/make_networks.py [NAME...]
 
 writes tests/vectors/networks/<name>.tflite and <name>.npz (x int8 [n, ...], y int8 [n, ...], versions). Needs the
 extras train and dev; the tests that read the files need neither.
@@ -8,6 +8,7 @@ extras train and dev; the tests that read the files need neither.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -83,7 +84,71 @@ def clipped() -> keras.Model:
     return keras.Model(i, layers.Dense(4)(x))
 
 
-NETWORKS: tuple[Callable[[], keras.Model], ...] = (image, pooled, word, flat, rows, clipped)
+def residual() -> keras.Model:
+    """Sums, differences and products of tensors and of constants, a concatenation of channels, PAD, functions."""
+    x = i = keras.Input((10, 9, 3), batch_size=1)
+    x = layers.ZeroPadding2D(((0, 1), (2, 1)))(x)
+    x = layers.Conv2D(8, 3, strides=2, activation="relu")(x)
+    a = layers.DepthwiseConv2D(3, padding="same")(x)
+    a = layers.BatchNormalization(name="norm")(layers.Activation("hard_swish")(a))
+    x = layers.Activation("relu6")(layers.Add()([x, a]))
+    b = layers.LeakyReLU(negative_slope=0.2)(layers.Conv2D(8, 1)(x))
+    gate = layers.Conv2D(8, 1, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(b))
+    b = layers.Subtract()([layers.Multiply()([b, gate]), x])
+    x = layers.Concatenate()([b, layers.Activation("tanh")(layers.Conv2D(4, 1)(x))])
+    x = layers.Conv2D(6, 3, strides=2, padding="same", activation="relu")(x)
+    return keras.Model(i, layers.Dense(5)(layers.Flatten()(x)))
+
+
+def shapes() -> keras.Model:
+    """Slices, splits, paddings, transpositions and concatenations along every axis; a mean over one axis."""
+    x = i = keras.Input((8, 6, 4), batch_size=1)
+    a = layers.Conv2D(4, 1)(x[:, 1:7:2, :, :])
+    b = layers.Conv2D(4, 1)(x[:, 5:8, ::-1, :][:, :, ::-1, :])
+    y = layers.Concatenate(axis=1)([a, b])
+    y = layers.Permute((2, 1, 3))(y)
+    y = layers.Concatenate(axis=2)([y, x[:, 2:8, 1:4, :]])
+    left, right = y[..., :1], y[..., 1:]
+    y = layers.Concatenate(axis=3)([right, left, right])
+    y = layers.Conv2D(5, (2, 2), activation="relu")(y)
+    y = keras.ops.mean(y, axis=2)
+    return keras.Model(i, layers.Dense(3)(layers.Flatten()(y)))
+
+
+class Streaming(tf.Module):
+    """Variables over time and kernels of two sizes, as micro-wake-word's networks have them; uint8 probabilities."""
+
+    input_shape = (1, 3, 10)
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        super().__init__()
+
+        def weights(*shape: int) -> tf.Tensor:
+            return tf.constant(rng.normal(scale=np.prod(shape[:-1]) ** -0.5, size=shape), tf.float32)
+
+        self.first, self.bias = weights(5, 1, 10, 8), weights(8) * 0.2
+        self.short, self.long = weights(3, 1, 4, 1), weights(6, 1, 4, 1)
+        self.point, self.last = weights(1, 1, 8, 8) * 0.5, weights(40, 1) * 0.5
+        self.frames, self.rows, self.end = (tf.Variable(tf.zeros((1, n, 1, c))) for n, c in ((2, 10), (5, 8), (4, 8)))
+
+    @tf.function(input_signature=[tf.TensorSpec(input_shape, tf.float32)])
+    def step(self, x: tf.Tensor) -> tf.Tensor:
+        x = self.window(self.frames, x[:, :, None, :])
+        x = self.window(self.rows, tf.nn.relu(tf.nn.conv2d(x, self.first, 1, "VALID") + self.bias))
+        short, long = tf.split(x, 2, axis=3)
+        short = tf.nn.depthwise_conv2d(short[:, -3:], self.short, (1, 1, 1, 1), "VALID")
+        long = tf.nn.depthwise_conv2d(long[:, -6:], self.long, (1, 1, 1, 1), "VALID")
+        x = tf.nn.relu(tf.nn.conv2d(tf.concat([short, long], 3), self.point, 1, "VALID"))
+        return tf.sigmoid(tf.reshape(self.window(self.end, x), (1, 40)) @ self.last)
+
+    @staticmethod
+    def window(old: tf.Variable, new: tf.Tensor) -> tf.Tensor:
+        both = tf.concat([old, new], 1)
+        old.assign(both[:, new.shape[1] :])
+        return both
+
+
+NETWORKS: tuple[Callable[[], keras.Model], ...] = (image, pooled, word, flat, rows, clipped, residual, shapes)
 
 
 def spread(model: keras.Model, rng: np.random.Generator) -> None:
@@ -97,54 +162,82 @@ def spread(model: keras.Model, rng: np.random.Generator) -> None:
     dense.set_weights([kernel, -(hidden @ kernel).mean(axis=0) + 0 * bias])
 
 
-def converted(model: keras.Model, rng: np.random.Generator) -> bytes:
-    shape = model.input_shape[1:]
-
+def convert(converter: tf.lite.TFLiteConverter, shape: tuple[int, ...], rng: np.random.Generator) -> bytes:
     def representative() -> Iterator[list[np.ndarray]]:
         for _ in range(100):
-            yield [rng.normal(size=(1, *shape)).astype(np.float32)]
+            yield [rng.normal(size=shape).astype(np.float32)]
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
+    converter.inference_input_type = tf.int8
     content: bytes = converter.convert()
     return content
+
+
+def random_weights(model: keras.Model, rng: np.random.Generator) -> None:
+    """Biases too, and channels of very different size."""
+    for layer in model.layers:
+        weights = layer.get_weights()
+        if layer.name == "norm":
+            layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in weights])
+        elif weights:
+            layer.set_weights(
+                [
+                    rng.normal(scale=w[..., 0].size ** -0.5, size=w.shape) * rng.uniform(0.3, 1.5, w.shape[-1])
+                    for w in weights
+                ]
+            )
+    if "clips" in {layer.name for layer in model.layers}:  # from never to always at 6
+        kernel, bias = model.get_layer("clips").get_weights()
+        model.get_layer("clips").set_weights([kernel, np.linspace(-1, 20, len(bias))])
+
+
+def from_keras(build: Callable[[], keras.Model], rng: np.random.Generator) -> bytes:
+    model = build()
+    random_weights(model, rng)
+    spread(model, rng)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.inference_output_type = tf.int8
+    return convert(converter, (1, *model.input_shape[1:]), rng)
+
+
+def from_module(rng: np.random.Generator) -> bytes:
+    network = Streaming(rng)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.step.get_concrete_function()], network)
+    converter.experimental_enable_resource_variables = True
+    converter.inference_output_type = tf.uint8
+    return convert(converter, network.input_shape, rng)
+
+
+def write(name: str, content: bytes, rng: np.random.Generator) -> None:
+    """The network, and what TensorFlow Lite Micro makes of random inputs, one after the other."""
+    interpreter = runtime.Interpreter.from_bytes(content)
+    shape = interpreter.get_input_details(0)["shape"][1:]
+    x = rng.integers(-128, 128, (24, *shape)).astype(np.int8)
+    x[0], x[1], x[2] = -128, 127, 0
+    y = []
+    for one in x:
+        interpreter.set_input(one[None], 0)
+        interpreter.invoke()
+        y.append(interpreter.get_output(0)[0].copy())
+    versions = f"tensorflow {version('tensorflow')}, tflite-micro {version('tflite-micro')}"
+    (FOLDER / f"{name}.tflite").write_bytes(content)
+    np.savez_compressed(FOLDER / f"{name}.npz", x=x, y=np.array(y), versions=versions)
+    print(name, len(content), np.unique(np.array(y)).size, "distinct outputs")
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for seed, build in enumerate(NETWORKS):
+        if sys.argv[1:] and build.__name__ not in sys.argv[1:]:
+            continue
         keras.utils.set_random_seed(seed)
         rng = np.random.default_rng(seed)
-        model = build()
-        for layer in model.layers:
-            weights = layer.get_weights()
-            if weights:  # biases too, and channels of very different size
-                layer.set_weights(
-                    [
-                        rng.normal(scale=w[..., 0].size ** -0.5, size=w.shape) * rng.uniform(0.3, 1.5, w.shape[-1])
-                        for w in weights
-                    ]
-                )
-        if "clips" in {layer.name for layer in model.layers}:  # from never to always at 6
-            kernel, bias = model.get_layer("clips").get_weights()
-            model.get_layer("clips").set_weights([kernel, np.linspace(-1, 20, len(bias))])
-        spread(model, rng)
-        content = converted(model, rng)
-        x = rng.integers(-128, 128, (24, *model.input_shape[1:])).astype(np.int8)
-        x[0], x[1], x[2] = -128, 127, 0
-        interpreter = runtime.Interpreter.from_bytes(content)
-        y = []
-        for one in x:
-            interpreter.set_input(one[None], 0)
-            interpreter.invoke()
-            y.append(interpreter.get_output(0)[0].copy())
-        versions = f"tensorflow {version('tensorflow')}, tflite-micro {version('tflite-micro')}"
-        (FOLDER / f"{build.__name__}.tflite").write_bytes(content)
-        np.savez_compressed(FOLDER / f"{build.__name__}.npz", x=x, y=np.array(y), versions=versions)
-        print(build.__name__, len(content), np.unique(np.array(y)).size, "distinct outputs")
+        write(build.__name__, from_keras(build, rng), rng)
+    if not sys.argv[1:] or "streaming" in sys.argv[1:]:
+        rng = np.random.default_rng(len(NETWORKS))
+        write("streaming", from_module(rng), rng)
 
 
 if __name__ == "__main__":

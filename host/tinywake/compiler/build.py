@@ -9,16 +9,25 @@ from pathlib import Path
 
 from tinywake import __version__
 from tinywake.compiler.graph import Graph
-from tinywake.compiler.passes.fuse import fuse
+from tinywake.compiler.memory.moves import insert_moves
+from tinywake.compiler.memory.order import order
+from tinywake.compiler.memory.plan import Plan, plan
+from tinywake.compiler.memory.slabs import slabs
+from tinywake.compiler.passes.branches import merge_branches
+from tinywake.compiler.passes.copies import lower_copies
+from tinywake.compiler.passes.dead import remove_dead
+from tinywake.compiler.passes.padding import fold_padding
 from tinywake.compiler.passes.stream import stream
-from tinywake.compiler.plan import Plan, plan
+from tinywake.compiler.passes.tables import fold_tables
+from tinywake.compiler.passes.variables import lower_variables
+from tinywake.compiler.passes.views import lower_views
 from tinywake.compiler.tflite.read import read_tflite
 from tinywake.compiler.twm.listening import Listening
 from tinywake.compiler.twm.pack import pack
 from tinywake.core import Model
 from tinywake.errors import CompileError, FormatError
 
-__all__ = ["Compiled", "compile_tflite"]
+__all__ = ["Compiled", "compile_tflite", "lower"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,14 @@ def compile_tflite(
     listening: front end, input map and detector, for a network whose input is features.
     Raises ModelError or CompileError with one line.
     """
-    graph = fuse(read_tflite(path))
+    graph = read_tflite(path)
     try:
+        graph = lower(graph)
         if frames is not None:
-            graph = fuse(stream(graph, frames))
+            graph = stream(graph, frames)
         if listening is not None:
             _check_listening(graph, listening)
+        graph = insert_moves(slabs(order(graph)))
         memory = plan(graph)
         origin = {"tinywake": __version__, "source": path.name, **(provenance or {})}
         blob = pack(graph, memory, listening, origin)
@@ -56,6 +67,13 @@ def compile_tflite(
         return Compiled(blob, graph, memory)
     except (CompileError, FormatError) as e:
         raise CompileError(f"{path}: {e}") from e
+
+
+def lower(graph: Graph) -> Graph:
+    """From the .tflite's operators to the format's: every pass keeps what the network computes, bit for bit."""
+    for run in (lower_variables, fold_padding, merge_branches, fold_tables, remove_dead, lower_views, lower_copies):
+        graph = run(graph)
+    return graph
 
 
 def _check_listening(graph: Graph, listening: Listening) -> None:

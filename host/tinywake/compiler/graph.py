@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The one intermediate representation: int8 tensors, operators with their requantisation done, a chain in file order.
+"""The one intermediate representation: int8 tensors, operators with their requantisation done, in an order that runs.
 
 Shapes are those of the .tflite (batch included). Storage is separate from tensors: tensors with the same `storage`
-share their bytes, which is how a reshape costs nothing and an element-wise operator runs in place.
+share their bytes, which is how a reshape, a contiguous slice or a concatenation of rows costs nothing. Some operators
+(Reshape, Concat, Slice, Pad, Transpose, ReadVariable, AssignVariable) are the .tflite's and not the format's: passes
+turn them into views, Copy, StatePush and padding.
 """
 
 from __future__ import annotations
@@ -10,25 +12,38 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Add",
+    "AssignVariable",
     "AveragePool2D",
+    "Concat",
     "Conv2D",
+    "Copy",
     "DepthwiseConv2D",
     "FullyConnected",
+    "FullyConnectedPart",
     "Graph",
-    "Logistic",
     "MaxPool2D",
     "Mean",
+    "Mul",
     "Op",
+    "Pad",
+    "Part",
+    "ReadVariable",
     "Requant",
     "Reshape",
+    "Slice",
     "Softmax",
     "StatePush",
+    "Table",
     "Tensor",
+    "Transpose",
 ]
 
 
@@ -43,6 +58,9 @@ class Tensor:
     zero_point: int
     storage: int  # tensors with the same number share their bytes
     fill: int | None = None  # streaming state: every element after a reset; None: not state
+    at: int = 0  # first byte within the storage
+    data: NDArray[Any] | None = None  # a constant's values; such a storage lies among the weights
+    origin: int | None = None  # the .tflite tensor whose values it holds, for comparison
 
     @property
     def count(self) -> int:
@@ -74,8 +92,13 @@ class Op:
     """What all operators have. `index` is the operator's place in the .tflite, for messages."""
 
     index: int
-    input: int
+    inputs: tuple[int, ...]
     output: int
+
+    @property
+    def input(self) -> int:
+        """The first input, of most operators the only one."""
+        return self.inputs[0]
 
     @property
     def kind(self) -> str:
@@ -125,8 +148,27 @@ class FullyConnected(Op):
     act: tuple[int, int]
 
     def macs(self, graph: Graph) -> int:
-        """The depth once for every output."""
-        return graph.tensors[self.output].count * int(self.weights.shape[1])
+        """Every weight once for every row of the input."""
+        return graph.tensors[self.input].count // int(self.weights.shape[1]) * self.weights.size
+
+
+class Part(IntEnum):
+    """Which part of a sum an operator computes."""
+
+    FIRST = 1
+    MIDDLE = 2
+    LAST = 3
+
+
+@dataclass(frozen=True)
+class FullyConnectedPart(FullyConnected):
+    """A part of a sum that is spread over several operators, so that its input need not be there at once.
+
+    The first part leaves int32 sums (in an int8 tensor [4 * units]), the middle ones (second input: the sums) add to
+    them in place, the last one (second input: the sums) adds its own and requantises.
+    """
+
+    part: Part
 
 
 @dataclass(frozen=True)
@@ -146,19 +188,10 @@ class MaxPool2D(AveragePool2D):
 
 @dataclass(frozen=True)
 class Mean(Op):
-    """Over h and w; the 1 / (h * w) is in the multiplier."""
+    """Over w of an input [1, h, w, c]: h times c results; the 1 / w is in the multiplier."""
 
     multiplier: int
     shift: int
-
-
-@dataclass(frozen=True)
-class Logistic(Op):
-    """1 / (1 + exp(-x)); the input scale is multiplier and shift as Q4.27."""
-
-    multiplier: int
-    shift: int
-    radius: int
 
 
 @dataclass(frozen=True)
@@ -171,13 +204,108 @@ class Softmax(Op):
 
 
 @dataclass(frozen=True)
-class Reshape(Op):
-    """Same bytes, other shape. No operator of the format: a pass removes it."""
+class Table(Op):
+    """Any function of one element: table uint8 [256], from the input's byte to the output's byte."""
+
+    function: str  # what it computes, in the .tflite's words: "LOGISTIC", "QUANTIZE"
+    table: NDArray[np.uint8]
+
+    @property
+    def kind(self) -> str:
+        """The function's own name."""
+        return self.function
+
+
+@dataclass(frozen=True)
+class Add(Op):
+    """Sum (or difference) of two inputs; an axis of length 1 is repeated along the other's.
+
+    Each input minus its zero point, times 2^20, is multiplied by its own (multiplier, shift) and the sum by `out`.
+    """
+
+    left: tuple[int, int]
+    right: tuple[int, int]
+    out: tuple[int, int]
+    act: tuple[int, int]
+    subtract: bool = False
+
+
+@dataclass(frozen=True)
+class Mul(Op):
+    """Product of two inputs; an axis of length 1 is repeated along the other's."""
+
+    multiplier: int
+    shift: int
+    act: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class StatePush(Op):
     """The output is state: it moves towards its beginning and takes the input at its end."""
+
+
+@dataclass(frozen=True)
+class Copy(Op):
+    """Runs of `run` elements: counts[0] * counts[1] * counts[2] of them, at in_offset + i * in_strides, in order.
+
+    fill: the whole output is set to this raw byte (-128..127) first. An output may be written by several copies.
+    """
+
+    in_offset: int
+    out_offset: int
+    counts: tuple[int, int, int]
+    run: int
+    in_strides: tuple[int, int, int]
+    out_strides: tuple[int, int, int]
+    fill: int | None = None
+
+
+# ---- operators of the .tflite that passes turn into others
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """Same bytes, other shape."""
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """Inputs one after the other along `axis` (not negative)."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    """Elements begin + i * step along each axis; as many as the output has. A split is several slices."""
+
+    begin: tuple[int, ...]
+    step: tuple[int, ...]  # at least 1
+
+
+@dataclass(frozen=True)
+class Pad(Op):
+    """The input with `before` elements in front along each axis, and as many behind as the output has room for."""
+
+    before: tuple[int, ...]
+    value: int  # raw byte of the elements around the input
+
+
+@dataclass(frozen=True)
+class Transpose(Op):
+    """Axis i of the output is axis order[i] of the input."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReadVariable(Op):
+    """The input is a state tensor: what it holds at this moment."""
+
+
+@dataclass(frozen=True)
+class AssignVariable(Op):
+    """The output is a state tensor: from this moment it holds the input."""
 
 
 @dataclass(frozen=True)

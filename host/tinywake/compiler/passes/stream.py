@@ -14,6 +14,7 @@ rows at the end of a window are left unused by VALID, so that the phase of the s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from tinywake.compiler.graph import (
@@ -21,11 +22,11 @@ from tinywake.compiler.graph import (
     Conv2D,
     FullyConnected,
     Graph,
-    Logistic,
     Mean,
     Op,
     Softmax,
     StatePush,
+    Table,
     Tensor,
 )
 from tinywake.errors import CompileError
@@ -63,12 +64,13 @@ class _Streamer:
         if not 1 <= self.frames <= whole:
             raise CompileError(f"--frames must be 1 to {whole}, the network's window, not {self.frames}")
         value = _Rows(whole, self.frames, self.add(source, (self.frames, *_as_rows(source.hwc)[1:])))
-        start, storage = value.tensor, source.storage
+        start, storage, count = value.tensor, source.storage, source.count
         for op in self.graph.ops:
-            if self.graph.tensors[op.input].storage != storage:
+            x = self.graph.tensors[op.input]
+            if len(op.inputs) != 1 or (x.storage, x.at, x.count) != (storage, 0, count):
                 raise self.fail(op, "does not read its predecessor's output; only chains of operators are streamed")
             value = self.step(op, value)
-            storage = self.graph.tensors[op.output].storage
+            storage, count = self.graph.tensors[op.output].storage, self.graph.tensors[op.output].count
         sink = self.graph.tensors[self.graph.output]
         if value.whole != 1 or storage != sink.storage:
             raise CompileError(
@@ -86,20 +88,21 @@ class _Streamer:
         """A new tensor with the quantisation of `like`, in storage of its own unless told otherwise."""
         number = len(self.tensors)
         place = number if storage is None else storage
-        self.tensors[number] = replace(like, shape=(1, *hwc), fill=fill, storage=place)
+        self.tensors[number] = replace(like, shape=(1, *hwc), fill=fill, storage=place, at=0, origin=None)
         return number
 
     def step(self, op: Op, x: _Rows) -> _Rows:
         if isinstance(op, Conv2D | AveragePool2D):
             return self.windowed(op, x)
-        if isinstance(op, Logistic | Softmax) or x.whole == 1:
+        if isinstance(op, Table | Softmax) or x.whole == 1:
             return self.per_row(op, x)
         if isinstance(op, FullyConnected):
             rows, _, depth = self.source(op, x)
             own_row = rows == x.whole and depth == op.weights.shape[1]
             return self.per_row(op, x) if own_row else self.collapse(op, x)
         if isinstance(op, Mean):
-            return self.collapse(op, x)
+            own_row = self.graph.tensors[op.input].hwc[0] == x.whole
+            return self.per_row(op, x) if own_row else self.collapse(op, x)
         raise self.fail(op, "cannot be streamed")
 
     def source(self, op: Op, x: _Rows) -> tuple[int, int, int]:
@@ -133,21 +136,20 @@ class _Streamer:
         rows = (new - 1) * stride + reach + (x.whole - reach) % stride
         tensor = self.remember(op, x, rows, shape)
         y = self.add(sink, (new, *out[1:]))
-        self.ops.append(replace(op, input=tensor, output=y))
+        self.ops.append(replace(op, inputs=(tensor,), output=y))
         return _Rows(out[0], new, y)
 
     def collapse(self, op: Op, x: _Rows) -> _Rows:
         """Operators over all of time: a mean, or a fully connected layer over the flattened window."""
         source, sink = self.graph.tensors[op.input], self.graph.tensors[op.output]
-        if isinstance(op, FullyConnected):
-            if op.weights.shape[1] != source.count:
-                raise self.fail(op, "computes several results from folded rows of time")
-            shape = (x.whole, 1, source.count // x.whole)
-        else:
-            shape = self.timed(op, x)
-        tensor = self.remember(op, x, x.whole, shape)
+        whole = op.weights.shape[1] if isinstance(op, FullyConnected) else math.prod(source.hwc[1:])
+        if whole != source.count:
+            raise self.fail(op, "computes several results from folded rows of time")
+        tensor = self.remember(op, x, x.whole, (x.whole, 1, source.count // x.whole))
         y = self.add(sink, sink.hwc)
-        self.ops.append(replace(op, input=tensor, output=y))
+        like = self.tensors[tensor]
+        view = self.add(like, source.hwc, like.fill, like.storage)
+        self.ops.append(replace(op, inputs=(view,), output=y))
         return _Rows(1, 1, y)
 
     def per_row(self, op: Op, x: _Rows) -> _Rows:
@@ -157,7 +159,7 @@ class _Streamer:
             shape, out = (x.new, *shape[1:]), (x.new, *_as_rows(out)[1:])
         tensor = self.view(x, shape)
         y = self.add(self.graph.tensors[op.output], out)
-        self.ops.append(replace(op, input=tensor, output=y))
+        self.ops.append(replace(op, inputs=(tensor,), output=y))
         return _Rows(x.whole, x.new, y)
 
     def view(self, x: _Rows, shape: tuple[int, int, int]) -> int:
@@ -173,7 +175,7 @@ class _Streamer:
         if rows == x.new:
             return self.view(x, (rows, *shape[1:]))
         state = self.add(like, (rows, *shape[1:]), fill=like.zero_point)
-        self.ops.append(StatePush(op.index, x.tensor, state))
+        self.ops.append(StatePush(op.index, (x.tensor,), state))
         return state
 
 

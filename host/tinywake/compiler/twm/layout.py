@@ -10,6 +10,7 @@ __all__ = [
     "HEADER",
     "IO_HEAD",
     "MAGIC",
+    "NO_ORIGIN",
     "OP_HEAD",
     "SECTION",
     "TENSOR",
@@ -22,6 +23,7 @@ __all__ = [
 
 MAGIC = b"TWM\x1a"
 VERSION = 1
+NO_ORIGIN = 0xFFFF
 
 HEADER = struct.Struct("<4sBBHIIIIII")  # magic version flags sections file arena state payload-crc 0 header-crc
 SECTION = struct.Struct("<HHII")  # type 0 offset bytes
@@ -41,6 +43,7 @@ class Section(IntEnum):
     INPUT_MAP = 6
     DETECTOR = 7
     PROVENANCE = 0x8001
+    ORIGINS = 0x8002
 
 
 class OpCode(IntEnum):
@@ -52,9 +55,13 @@ class OpCode(IntEnum):
     AVERAGE_POOL_2D = 4
     MAX_POOL_2D = 5
     MEAN = 6
-    LOGISTIC = 7
+    TABLE = 7
     SOFTMAX = 8
     STATE_PUSH = 9
+    ADD = 10
+    MUL = 11
+    COPY = 12
+    FULLY_CONNECTED_PART = 13
 
 
 class Place(IntEnum):

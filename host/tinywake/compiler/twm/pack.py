@@ -13,21 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinywake.compiler.graph import (
+    Add,
     AveragePool2D,
     Conv2D,
+    Copy,
     DepthwiseConv2D,
     FullyConnected,
+    FullyConnectedPart,
     Graph,
-    Logistic,
     MaxPool2D,
     Mean,
+    Mul,
     Op,
     Requant,
     Softmax,
     StatePush,
+    Table,
     Tensor,
 )
-from tinywake.compiler.plan import Plan
+from tinywake.compiler.memory.plan import Plan
 from tinywake.compiler.twm import layout
 from tinywake.compiler.twm.layout import OpCode, Place, Section, TensorType
 from tinywake.compiler.twm.listening import Listening
@@ -43,9 +47,13 @@ _CODES: dict[type[Op], OpCode] = {
     AveragePool2D: OpCode.AVERAGE_POOL_2D,
     MaxPool2D: OpCode.MAX_POOL_2D,
     Mean: OpCode.MEAN,
-    Logistic: OpCode.LOGISTIC,
+    Table: OpCode.TABLE,
     Softmax: OpCode.SOFTMAX,
     StatePush: OpCode.STATE_PUSH,
+    Add: OpCode.ADD,
+    Mul: OpCode.MUL,
+    Copy: OpCode.COPY,
+    FullyConnectedPart: OpCode.FULLY_CONNECTED_PART,
 }
 
 
@@ -53,12 +61,11 @@ def pack(
     graph: Graph, plan: Plan, listening: Listening | None = None, provenance: Mapping[str, str] | None = None
 ) -> bytes:
     """Return the .twm. The same arguments give the same bytes."""
-    numbers = {tensor: i for i, tensor in enumerate(_used(graph))}
     weights = _Weights()
-    ops = b"".join(_op(graph, op, numbers, weights) for op in graph.ops)
+    records, numbers = _tensors(graph, plan, weights)
     sections: dict[Section, bytes] = {
-        Section.TENSORS: b"".join(_tensor(graph.tensors[t], plan) for t in numbers),
-        Section.OPS: ops,
+        Section.TENSORS: records,
+        Section.OPS: b"".join(_op(op, numbers, weights) for op in graph.ops),
         Section.IO: _io(graph, numbers, listening),
     }
     if listening is not None:
@@ -68,6 +75,10 @@ def pack(
     if provenance:
         lines = (f"{_plain(key)}={_plain(value)}\n" for key, value in provenance.items())
         sections[Section.PROVENANCE] = "".join(lines).encode()
+    origins = [graph.tensors[op.output].origin for op in graph.ops]
+    if any(origin is not None for origin in origins):
+        indices = [layout.NO_ORIGIN if n is None else min(n, layout.NO_ORIGIN) for n in origins]
+        sections[Section.ORIGINS] = struct.pack(f"<{len(indices)}H", *indices)
     sections[Section.WEIGHTS] = weights.bytes()
     return _file(sections, plan)
 
@@ -77,9 +88,15 @@ def _plain(text: str) -> str:
     return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
-def _used(graph: Graph) -> list[int]:
-    order = [graph.input, *(t for op in graph.ops for t in (op.input, op.output)), graph.output]
-    return list(dict.fromkeys(order))
+def _tensors(graph: Graph, plan: Plan, weights: _Weights) -> tuple[bytes, dict[int, int]]:
+    """The TENSORS section, equal records once, and each used tensor's number in it."""
+    used = [graph.input, *(t for op in graph.ops for t in (*op.inputs, op.output)), graph.output]
+    records: dict[bytes, int] = {}
+    numbers = {}
+    for t in dict.fromkeys(used):
+        record = _tensor(graph.tensors[t], plan, weights)
+        numbers[t] = records.setdefault(record, len(records))
+    return b"".join(records), numbers
 
 
 class _Weights:
@@ -106,23 +123,23 @@ class _Weights:
         return bytes(self.data)
 
 
-def _op(graph: Graph, op: Op, numbers: dict[int, int], weights: _Weights) -> bytes:
+def _op(op: Op, numbers: dict[int, int], weights: _Weights) -> bytes:
     code = _CODES.get(type(op))
     if code is None:
         raise CompileError(f"operator {op.index} {op.kind}: the format has no such operator")
-    body = _fields(op, weights)
+    body = _fields(op, numbers, weights)
     head = layout.OP_HEAD.pack(code, 0, layout.OP_HEAD.size + len(body), numbers[op.input], numbers[op.output])
     return head + body
 
 
-def _fields(op: Op, weights: _Weights) -> bytes:
+def _fields(op: Op, numbers: dict[int, int], weights: _Weights) -> bytes:
     try:
-        return _pack_fields(op, weights)
+        return _pack_fields(op, [numbers[t] for t in op.inputs], numbers[op.output], weights)
     except struct.error as e:
         raise CompileError(f"operator {op.index} {op.kind}: a field is too large for the format ({e})") from e
 
 
-def _pack_fields(op: Op, weights: _Weights) -> bytes:
+def _pack_fields(op: Op, inputs: list[int], output: int, weights: _Weights) -> bytes:
     match op:
         case Conv2D():
             bias, requant = weights.bias(op.bias), weights.requant(op.requant)
@@ -133,22 +150,44 @@ def _pack_fields(op: Op, weights: _Weights) -> bytes:
         case FullyConnected():
             bias, requant = weights.bias(op.bias), weights.requant(op.requant)
             data = weights.put(op.weights.tobytes(), 4)
-            return struct.pack("<III2bBB", data, bias, requant, *op.act, len(op.requant.multiplier) > 1, 0)
+            per_channel = len(op.requant.multiplier) > 1
+            fields = struct.pack("<III2bBB", data, bias, requant, *op.act, per_channel, 0)
+            if isinstance(op, FullyConnectedPart):
+                sums = inputs[1] if len(inputs) > 1 else output
+                return struct.pack("<HBB", sums, op.part, 0) + fields
+            return fields
         case AveragePool2D():
             return struct.pack("<6B2b", *op.kernel, *op.stride, *op.pad, *op.act)
         case Mean():
             return struct.pack("<ibBH", op.multiplier, op.shift, 0, 0)
-        case Logistic():
-            return struct.pack("<ibBH", op.multiplier, op.shift, 0, min(op.radius, 0xFFFF))
+        case Table():
+            return struct.pack("<I", weights.put(op.table.tobytes(), 1))
         case Softmax():
             return struct.pack("<ibBh", op.multiplier, op.shift, 0, max(op.diff_min, -0x8000))
+        case Add():
+            scales = (op.left, op.right, op.out)
+            return struct.pack(
+                "<H2b3i3bBI", inputs[1], *op.act, *(m for m, _ in scales), *(n for _, n in scales), op.subtract, 0
+            )
+        case Mul():
+            return struct.pack("<H2bibBH", inputs[1], *op.act, op.multiplier, op.shift, 0, 0)
+        case Copy():
+            fill = 0 if op.fill is None else op.fill
+            return struct.pack(
+                "<2I3II3I3IBbH", op.in_offset, op.out_offset, *op.counts, op.run, *op.in_strides, *op.out_strides,
+                op.fill is not None, fill, 0,
+            )  # fmt: skip
         case _:
             return b""
 
 
-def _tensor(t: Tensor, plan: Plan) -> bytes:
-    place = Place.ARENA if t.fill is None else Place.STATE
-    offset = (plan.arena if t.fill is None else plan.state)[t.storage]
+def _tensor(t: Tensor, plan: Plan, weights: _Weights) -> bytes:
+    if t.data is not None:
+        place, offset = Place.WEIGHTS, weights.put(t.data.tobytes(), 1) + t.at
+    elif t.fill is not None:
+        place, offset = Place.STATE, plan.state[t.storage] + t.at
+    else:
+        place, offset = Place.ARENA, plan.arena[t.storage] + t.at
     try:
         return layout.TENSOR.pack(offset, *t.hwc, TensorType[t.dtype.upper()], place, t.zero_point, t.fill or 0, 0)
     except struct.error as e:

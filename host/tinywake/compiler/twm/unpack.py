@@ -12,7 +12,7 @@ from tinywake.compiler.twm.layout import OpCode, Place, Section
 from tinywake.compiler.twm.listening import Detector, Label
 from tinywake.core import Model
 
-__all__ = ["TwmFile", "TwmOp", "TwmTensor", "unpack"]
+__all__ = ["TwmFile", "TwmOp", "TwmTensor", "parse", "unpack"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ class TwmOp:
     """A record of OPS: operator name, tensor numbers, and the bytes behind its head."""
 
     kind: str
-    input: int
+    inputs: tuple[int, ...]
     output: int
     fields: bytes
+    origin: int | None  # the .tflite tensor that its output equals
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,17 @@ class TwmFile:
     provenance: dict[str, str]
 
 
+_TWO_INPUTS = (OpCode.ADD, OpCode.MUL, OpCode.FULLY_CONNECTED_PART)
+
+
 def unpack(path: Path) -> TwmFile:
     """Read a file. Raises FormatError for what a reader must reject."""
     Model.open(path)
-    data = path.read_bytes()
+    return parse(path.read_bytes())
+
+
+def parse(data: bytes) -> TwmFile:
+    """What the bytes say, which a reader has accepted."""
     _, _, _, count, file_bytes, arena, state, *_ = layout.HEADER.unpack_from(data)
     found: dict[int, bytes] = {}
     for i in range(count):
@@ -85,7 +93,7 @@ def unpack(path: Path) -> TwmFile:
         state_bytes=state,
         sections={names.get(k, f"0x{k:04x}"): len(body) for k, body in found.items()},
         tensors=tuple(_tensor(t) for t in layout.TENSOR.iter_unpack(found[Section.TENSORS])),
-        ops=tuple(_ops(found[Section.OPS])),
+        ops=tuple(_ops(found[Section.OPS], found.get(Section.ORIGINS, b""))),
         input=io[0],
         output=io[1],
         input_shape=dims[: ranks[0]],
@@ -112,11 +120,17 @@ def _tensor(record: tuple[int, ...]) -> TwmTensor:
     return TwmTensor(offset, (h, w, c), layout.TensorType(kind).name.lower(), Place(place).name.lower(), zero, fill)
 
 
-def _ops(section: bytes) -> list[TwmOp]:
-    ops, at = [], 0
+def _ops(section: bytes, origins: bytes) -> list[TwmOp]:
+    ops: list[TwmOp] = []
+    at = 0
     while at < len(section):
         code, _, length, x, y = layout.OP_HEAD.unpack_from(section, at)
-        ops.append(TwmOp(OpCode(code).name, x, y, section[at + layout.OP_HEAD.size : at + length]))
+        fields = section[at + layout.OP_HEAD.size : at + length]
+        inputs: tuple[int, ...] = (x,)
+        if code in _TWO_INPUTS:
+            inputs = (x, *struct.unpack_from("<H", fields))
+        origin = int.from_bytes(origins[2 * len(ops) : 2 * len(ops) + 2] or b"\xff\xff", "little")
+        ops.append(TwmOp(OpCode(code).name, inputs, y, fields, None if origin == layout.NO_ORIGIN else origin))
         at += length
     return ops
 

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""Does a network fit a board: four things against its RAM and flash, where the model would live, and what limits it.
+
+docs/memory.md says where the figures come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tinywake.compiler.report import Report, align
+from tinywake.core import Listener, Model
+from tinywake.device import places
+from tinywake.device.boards import HOMES, Board, Memory, load_board
+from tinywake.device.firmware import built_module, how_to_build, read_native
+from tinywake.errors import ConfigError, ModelError
+
+__all__ = ["Bill", "Entry", "Fit", "fit", "make_bill"]
+
+_BLOCK = 4096  # of flash, for files and for what UF2 writes
+# Heap besides code, model, arena and buffers, by gc.mem_free() on the RPI_PICO firmware of MicroPython 1.25.0
+# in rp2040js: after `import tinywake`, with tinywake.main as well, and what more a listener takes that runs.
+_APP, _APP_LISTENER, _RUNNING = 12_800, 19_568, 2_795
+_RING = 125 * 128  # firmware/app/port/i2s.py: milliseconds, and bytes of each
+_SAMPLE = 2 + 4  # bytes of the app's two buffers: int16, and the 32-bit slots of most microphones
+_HOMES_OF_DEPLOY = ("heap",)  # what `tinywake deploy` can do today
+_NAMED = 3  # tensors in a message
+_MODULE, _WEIGHTS, _RESULTS = "interpreter module and app", "weights and graph", "intermediate results"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that takes memory. Bytes."""
+
+    what: str
+    ram: int
+    flash: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a network takes on one board. Bytes; what is left is negative where it does not fit."""
+
+    board: Board
+    home: str  # of the model, one of boards.HOMES
+    entries: tuple[Entry, ...]
+    ram_left: int  # of the heap
+    front_left: int  # of the flash between firmware and file system; 0 where no model goes there
+    storage_left: int  # of the file system
+    limit: str  # what is nearest to its limit, and what decides that
+    notes: tuple[str, ...]
+    missing: tuple[str, ...]  # by how many bytes it does not fit, and what decides that
+
+    def check(self, name: str) -> None:
+        """Raise ModelError where it does not fit: by how many bytes, and which tensors decide it."""
+        for lack in self.missing:
+            raise ModelError(f"{name}: too large for {self.board.name} by {lack}")
+
+    def facts(self) -> dict[str, object]:
+        """As JSON-able values."""
+        assert self.board.memory is not None
+        return {
+            "board": self.board.name,
+            "memory": asdict(self.board.memory),
+            "home": self.home,
+            "entries": [asdict(entry) for entry in self.entries],
+            "ram_left": self.ram_left,
+            "front_left": self.front_left,
+            "storage_left": self.storage_left,
+            "fits": not self.missing,
+            "limit": self.limit,
+            "notes": list(self.notes),
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        rows = [(f"on {self.board.name}, {self.board.title}", "RAM", "flash", "")]
+        rows += [(each.what, f"{each.ram:,}", f"{each.flash:,}", each.note) for each in self.entries]
+        rows.append(("left", f"{self.ram_left:,}", f"{self.storage_left:,}", "in the file system"))
+        if self.home == "xip":
+            rows.append(("", "", f"{self.front_left:,}", "between firmware and file system"))
+        return [*align(rows, left=(0, 3)), f"nearest to its limit: {self.limit}", *(f"note: {n}" for n in self.notes)]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A network's costs and, where a board was named, its bill there."""
+
+    report: Report
+    bill: Bill | None
+
+    def facts(self) -> dict[str, object]:
+        """As JSON-able values."""
+        return {**self.report.facts(), **({"bill": self.bill.facts()} if self.bill else {})}
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [*self.report.lines(), *(self.bill.lines() if self.bill else ())]
+
+    def check(self, name: str) -> None:
+        """Raise ModelError where there is a board and it is too small."""
+        if self.bill:
+            self.bill.check(name)
+
+
+def fit(report: Report, blob: bytes, board: str | None) -> Fit:
+    """Set a .twm, its costs and its bytes, against the board of that name; None: against none."""
+    return Fit(report, None if board is None else make_bill(report, blob, load_board(board)))
+
+
+def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
+    """The bill of a .twm, whose bytes are `blob`, on a board. Raises ConfigError for a board without limits."""
+    memory = board.memory
+    if memory is None:
+        raise ConfigError(f"{board.name} has no memory of its own to fill: name another board, see tinywake boards")
+    listening = _listening_bytes(blob)
+    module, lacking = _module(board, bool(listening))
+    front = memory.flash - memory.storage
+    gap = front - (memory.firmware or front)
+    image = _blocks(report.file_bytes)
+    in_place = memory.home == "xip" and image <= gap
+    home = "xip" if in_place else "heap"
+    state = f"{report.state_bytes:,} of them streaming state" if report.state_bytes else ""
+    weights = Entry(_WEIGHTS, 0 if in_place else report.file_bytes, image, HOMES[home])
+    entries = [
+        Entry("MicroPython and its libraries", memory.ram - memory.heap, front - gap if in_place else front),
+        module,
+        weights,
+        Entry(_RESULTS, report.arena_bytes + report.state_bytes, 0, state),
+    ]
+    if listening:
+        entries.append(Entry("front end, detector, microphone", listening, 0))
+    heaviest = max(entries[1:], key=lambda each: each.ram)
+    ram_left = memory.heap - sum(entry.ram for entry in entries[1:])
+    front_left = gap - image if in_place else 0
+    storage_left = memory.storage - module.flash - (0 if in_place else image)
+    ram = (ram_left, memory.heap, "RAM", _decides(report, heaviest))
+    flash = (front_left, gap, "flash", _decides(report, weights))
+    storage = (storage_left, memory.storage, "the file system", _decides(report, weights))
+    limits = [ram, flash, storage] if in_place else [ram, storage]
+    left, whole, where, why = min(limits, key=lambda limit: limit[0] / limit[1])
+    return Bill(
+        board=board,
+        home=home,
+        entries=tuple(entries),
+        ram_left=ram_left,
+        front_left=front_left,
+        storage_left=storage_left,
+        limit=f"{where}, {100 * (1 - left / whole):.0f} % used; most by {why}",
+        notes=(*lacking, *_notes(report, memory, home, ram_left)),
+        missing=tuple(f"{-left:,} bytes of {where}: {why}" for left, _, where, why in limits if left < 0),
+    )
+
+
+def _blocks(count: int) -> int:
+    return -(-count // _BLOCK) * _BLOCK
+
+
+def _listening_bytes(blob: bytes) -> int:
+    """RAM of front end, detector and microphone; 0 for a network that does not listen."""
+    model = Model(blob)
+    if not model.listens:
+        return 0
+    listener = Listener(model)
+    return listener.ram_bytes + _SAMPLE * listener.step_samples + _RING + _RUNNING
+
+
+def _module(board: Board, listens: bool) -> tuple[Entry, list[str]]:
+    """The native module and the Python around it, and what is not known of them."""
+    heap = _APP_LISTENER if listens else _APP
+    app: list[Path] = [*places.app().rglob("*.py"), board.pins]
+    flash = sum(_blocks(path.stat().st_size) for path in app)
+    path = built_module(board.arch)
+    if path is None:
+        note = f"the native module for {board.arch} is not built here and not counted: {how_to_build(board.arch)}"
+        return Entry(_MODULE, heap, flash), [note]
+    native = read_native(path)
+    return Entry(_MODULE, native.ram + heap, _blocks(native.file_bytes) + flash, f"{native.ram:,} of them code"), []
+
+
+def _decides(report: Report, entry: Entry) -> str:
+    """What an entry of the bill consists of: the tensors that decide its size."""
+    if entry.what not in (_WEIGHTS, _RESULTS) or not report.ops:
+        return f"{entry.what}, {entry.ram:,}"
+    if entry.what == _WEIGHTS:
+        heaviest = max(report.ops, key=lambda op: op.weight_bytes)
+        made = f"operator {heaviest.index} {heaviest.kind}, which makes {heaviest.name!r}"
+        return f"{_WEIGHTS}, {report.file_bytes:,}, of them {heaviest.weight_bytes:,} of {made}"
+    if report.state_bytes > report.arena_bytes:
+        longest = max(report.ops, key=lambda op: op.state_bytes)
+        kept = f"{longest.state_bytes:,} the state at operator {longest.index} {longest.kind}, {longest.name!r}"
+        return f"{_RESULTS}, {entry.ram:,}, of them {kept}"
+    held = " and ".join(f"{report.name(block)!r} ({block.bytes:,})" for block in report.at(report.peak)[:_NAMED])
+    return f"{_RESULTS}, {entry.ram:,}: operator {report.peak} {report.ops[report.peak].kind} needs {held}"
+
+
+def _notes(report: Report, memory: Memory, home: str, left: int) -> list[str]:
+    notes = []
+    if home not in _HOMES_OF_DEPLOY:
+        left -= report.file_bytes
+        fits = f"{left:,} bytes would be left" if left >= 0 else f"{-left:,} bytes are missing for that"
+        notes.append(f"tinywake deploy still copies the model to the heap: {fits}")
+    pieces = {"the arena": report.arena_bytes + report.state_bytes}
+    if home == "heap":
+        pieces["the file"] = report.file_bytes
+    for what, count in pieces.items():
+        if memory.piece is not None and count > memory.piece:
+            notes.append(f"{what} is one piece of {count:,} bytes; this heap may have none over {memory.piece:,}")
+    return notes
