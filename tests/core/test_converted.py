@@ -14,6 +14,8 @@ from interpret import Interpreter
 from tinywake.compiler.graph import Conv2D, DepthwiseConv2D, Table
 from tinywake.compiler.tflite.read import problems, read_tflite
 
+if "TINYWAKE_SANITIZED" in os.environ:
+    pytest.skip("TensorFlow does not start under the sanitizers", allow_module_level=True)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed (pip install 'tinywake[train]')")
 

@@ -22,8 +22,8 @@ from tinywake.audio.folders import IN_VALIDATION
 from tinywake.audio.voices.synth import cache_folder
 from tinywake.compiler.build import compile_tflite
 from tinywake.config import Recipe, fingerprint, load_recipe
-from tinywake.core import Frontend
-from tinywake.errors import ToolError
+from tinywake.core import Frontend, Model
+from tinywake.errors import FormatError, ToolError
 from tinywake.evaluate.metrics import DetCurve, Rule, det, poisson_bounds
 from tinywake.evaluate.plots import plot_det
 from tinywake.files import check_writable, write_beside
@@ -135,8 +135,9 @@ def _finished(folder: Path, key: str) -> TrainResult | None:
         content = tflite.read_bytes() + twm.read_bytes()
         if record["key"] != key or record["sha256"] != hashlib.sha256(content).hexdigest():
             return None
+        Model.open(twm)  # an earlier version may have written another format
         return TrainResult(twm, tflite, **record, reused=True)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, FormatError):
         return None
 
 

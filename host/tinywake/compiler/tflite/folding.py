@@ -52,8 +52,10 @@ def fold(
     shape: of the first input, whether constant or not; dtype: of the first output. Raises Problem where the operator
     cannot be computed.
     """
-    known = [np.array(shape)] if op.name == "SHAPE" else [x for x in inputs if x is not None]
-    if not known or len(known) < (op.name == "SHAPE" or len(inputs)):
+    if op.name == "SHAPE":
+        inputs = [np.array(shape, np.int64)]
+    known = [x for x in inputs if x is not None]
+    if not known or len(known) < len(inputs):
         return None
     whole = dtype is not None and all(x.dtype.kind == "b" or (x.dtype.kind in "iu" and x.itemsize > 1) for x in known)
     rule = _MOVING.get(op.name) or (_COMPUTING.get(op.name) if whole else None)

@@ -75,12 +75,10 @@ def _softmax(net: Network, op: Operator) -> None:
         raise Problem(f"output {b.name!r} must have scale 1/256 and zero point -128; convert it again")
     if a.shape[-1:] and a.shape[-1] > 4095:
         raise Problem(f"over {a.shape[-1]} classes; at most 4095")
-    multiplier, shift, least = quantise.softmax_scaling(a.scale, op.option("Beta"))
-    if multiplier <= 0 or not 0 <= shift <= _BIGGEST_SHIFT:
-        raise Problem(
-            f"input {a.name!r} has scale {a.scale:g} and beta {op.option('Beta'):g}, too little for a softmax"
-        )
-    net.emit(Softmax(op.index, (x,), y, multiplier, shift, least))
+    beta = op.option("Beta")
+    if not 2**-26 <= a.scale * beta <= 2**26:
+        raise Problem(f"input {a.name!r} has scale {a.scale:g} and beta {beta:g}, which no softmax is computed with")
+    net.emit(Softmax(op.index, (x,), y, *quantise.softmax_scaling(a.scale, beta)))
 
 
 READERS = {

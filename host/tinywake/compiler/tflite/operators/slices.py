@@ -99,6 +99,7 @@ def _parts(net: Network, op: Operator, x: int, axis: int, sizes: list[int]) -> N
 
 
 def _split(net: Network, op: Operator) -> None:
+    net.target(op)
     versatile = op.name == "SPLIT_V"
     x = net.input(op, 0 if versatile else 1, MOVABLE)
     shape, where = net.tensors[x].shape, net.numbers(op, 2 if versatile else 0)
