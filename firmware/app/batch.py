@@ -18,7 +18,8 @@ def run(path, source, sink, tensors=()):
     State is reset once, then carried from one to the next. Returns the number of runs.
 
     `tensors`: what to print of every run, each (operators, start, end): after so many more operators, the bytes
-    arena[start:end] in lines of base64, then a line "=" with their CRC-16. They need neither heap nor flash.
+    arena[start:end] in lines of base64, then a line "=" with their CRC-16. They need neither heap nor flash. Every
+    run ends with a line ".": a sign of life.
     """
     model = Model(path)
     model.verify()
@@ -36,6 +37,7 @@ def run(path, source, sink, tensors=()):
             model.store(y)
             out.write(y)
             runs += 1
+            print(".")
     return runs
 
 

@@ -136,7 +136,7 @@ static mp_obj_t model_load(mp_obj_t self, mp_obj_t x) {
     tw_model_t *m = model_of(self);
     const mp_buffer_info_t info = buffer(x, MP_BUFFER_READ);
     check(info.len == m->input_bytes ? TW_OK : TW_ERR_RANGE);
-    memcpy(m->input, info.buf, info.len);
+    memmove(m->input, info.buf, info.len); // the buffer may be a part of the arena
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(model_load_obj, model_load);
@@ -152,7 +152,7 @@ static mp_obj_t model_store(mp_obj_t self, mp_obj_t y) {
     const tw_model_t *m = model_of(self);
     const mp_buffer_info_t info = buffer(y, MP_BUFFER_WRITE);
     check(info.len == m->output_bytes ? TW_OK : TW_ERR_RANGE);
-    memcpy(info.buf, m->output, info.len);
+    memmove(info.buf, m->output, info.len);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(model_store_obj, model_store);

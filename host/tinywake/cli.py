@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tinywake import __version__
 from tinywake.errors import AudioError, CompileError
+from tinywake.terminal import err, print_json, progress, save, show
+from tinywake.terminal import out as console
 
 __all__ = ["app"]
 
@@ -28,46 +26,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_out = Console(highlight=False, soft_wrap=True, markup=False)  # names and paths may hold brackets
-_err = Console(stderr=True, highlight=False)
-
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 _Target = Annotated[str, typer.Option("--target", help="host, unix, or a serial port.")]
 _Board = Annotated[str | None, typer.Option("--board", help="Does it fit this board? See tinywake boards.")]
 _Picture = Annotated[Path | None, typer.Option("--picture", help="The arena over time: an .svg or .png to write.")]
 _ModelFile = Annotated[Path, typer.Option("--model", help="A compiled model (.twm).")]
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on standard error: none where that is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
-               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as progress:
-        yield progress
-
-
-def _save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a binary file beside and rename it."""
-    from tinywake.files import write_beside
-
-    def into(part: Path) -> None:
-        with part.open("wb") as file:
-            write(file)
-
-    write_beside(path, into)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False))
-
-
-def _show(result: Any, as_json: bool) -> None:
-    if as_json:
-        _print_json(result.facts())
-    else:
-        for line in result.lines():
-            _out.print(line)
 
 
 def _version(wanted: bool) -> None:
@@ -93,57 +56,62 @@ def train(
     """Train a wake word: recipe -> model.tflite and model.twm."""
     from tinywake.pipeline.train import train as run
 
-    with _progress() as progress:
-        task = progress.add_task("starting", total=1.0)
+    with progress() as bar:
+        task = bar.add_task("starting", total=1.0)
 
-        def show(stage: str, fraction: float) -> None:
-            progress.update(task, description=stage, completed=fraction)
+        def advance(stage: str, fraction: float) -> None:
+            bar.update(task, description=stage, completed=fraction)
 
-        result = run(recipe, out or recipe.parent, tuple(data or ()), show)
-    _show(result, as_json)
+        result = run(recipe, out or recipe.parent, tuple(data or ()), advance)
+    show(result, as_json)
 
 
 @app.command(name="compile")
 def compile_(
-    source: Annotated[Path, typer.Argument(help="An int8 .tflite.")],
+    source: Annotated[Path, typer.Argument(help="An int8 .tflite, or micro-wake-word's manifest (.json) beside one.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .twm to write.")],
     stream: Annotated[bool, typer.Option("--stream", help="Take only new frames; keep the rest as state.")] = False,
     frames: Annotated[int, typer.Option(help="New frames an invoke, with --stream.", min=1)] = 3,
     recipe: Annotated[Path | None, typer.Option(help="Recipe with label and detector, for a listener.")] = None,
+    input_scaling: Annotated[str | None, typer.Option(help="Of a manifest: esphome (default) or pymicro.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Every operator's cost.")] = False,
     board: _Board = None,
     picture: _Picture = None,
     as_json: _Json = False,
 ) -> None:
-    """Compile an int8 .tflite into a .twm; one that is too large for the board named is not written."""
+    """Compile a network into a .twm; one that is too large for the board named is not written."""
     from tinywake.compiler.build import compile_tflite
     from tinywake.compiler.report import compiled_report
     from tinywake.compiler.tflite.read import problems
-    from tinywake.config import load_recipe
     from tinywake.device.bill import fit
     from tinywake.evaluate.arena import draw_arena
-    from tinywake.files import write_beside
-    from tinywake.pipeline.listening import listening_of
+    from tinywake.files import keep_apart, write_beside
+    from tinywake.pipeline.listening import source_of
 
-    listening = None if recipe is None else listening_of(load_recipe(recipe))
-    found = problems(source) if report or as_json else []
+    given = source_of(source, recipe, input_scaling)
+    keep_apart((out, picture), (source, given.network))
+    found = problems(given.network) if report or as_json else []
     if found:
-        _print_json({"problems": found}) if as_json else _out.print("\n".join(found))
+        print_json({"problems": found}) if as_json else console.print("\n".join(found))
         raise CompileError(f"{source}: cannot be compiled for {len(found)} reasons; they are listed above")
-    compiled = compile_tflite(source, frames=frames if stream else None, listening=listening)
+    compiled = compile_tflite(
+        given.network, frames=frames if stream else None, listening=given.listening(), provenance=given.provenance
+    )
     result = fit(compiled_report(compiled), compiled.blob, board)
     if picture is not None:
         draw_arena(result.report, picture, source.name)
     if report or as_json:
-        _show(result, as_json)
+        show(result, as_json)
     result.check(str(source))
     write_beside(out, lambda part: part.write_bytes(compiled.blob))
     if not as_json:
-        _out.print(
-            f"{out}: {len(compiled.blob):,} bytes (from {source.stat().st_size:,}), "
+        console.print(
+            f"{out}: {len(compiled.blob):,} bytes (from {given.network.stat().st_size:,}), "
             f"arena {compiled.plan.arena_bytes:,} (lower bound {compiled.plan.lower_bound:,}), "
             f"state {compiled.plan.state_bytes:,}, {compiled.graph.macs():,} MACs an invoke"
         )
+        if given.note:
+            console.print(given.note)
 
 
 @app.command()
@@ -165,11 +133,11 @@ def inspect(
     if picture is not None:
         draw_arena(result.report, picture, model.name)
     if as_json:
-        _print_json({**facts, **result.facts()})
+        print_json({**facts, **result.facts()})
     else:
         for line in summary_lines(facts):
-            _out.print(line)
-        _show(result, as_json=False)
+            console.print(line)
+        show(result, as_json=False)
     result.check(str(model))
 
 
@@ -185,11 +153,15 @@ def run(
     import numpy as np
 
     from tinywake.evaluate.traces import load_input
+    from tinywake.files import keep_apart
     from tinywake.pipeline.running import run_network
 
+    keep_apart((out,), (model, source))
     y = run_network(model, load_input(source), target, dump)
-    _save(out, lambda file: np.save(file, y))
-    _out.print(f"{out}: {y.dtype} {list(y.shape)}" + (f"; {dump}: index.json, and a file an operator" if dump else ""))
+    save(out, lambda file: np.save(file, y))
+    console.print(
+        f"{out}: {y.dtype} {list(y.shape)}" + (f"; {dump}: index.json, and a file an operator" if dump else "")
+    )
 
 
 @app.command()
@@ -208,7 +180,7 @@ def compare(
 
     x = None if source is None else load_input(source)
     result = run(parse_run(a), parse_run(b), x, count=count, seed=seed)
-    _show(result, as_json)
+    show(result, as_json)
     raise typer.Exit(0 if result.first is None else 1)
 
 
@@ -216,44 +188,54 @@ def compare(
 def features(
     clip: Annotated[Path, typer.Argument(help="A sound file of any rate and channel count.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="F.npy to write: uint16 [frames, 40].")],
+    target: _Target = "host",
 ) -> None:
     """Compute the audio features that networks hear: those of the TFLM micro-frontend."""
     import numpy as np
 
     from tinywake.audio.clips import read_clip
-    from tinywake.core import Frontend
+    from tinywake.files import keep_apart
+    from tinywake.pipeline.hearing import features_of
 
-    frames = Frontend().features(read_clip(clip, silent_ok=True))
-    _save(out, lambda file: np.save(file, frames))
-    _out.print(f"{out}: uint16 {list(frames.shape)}")
+    keep_apart((out,), (clip,))
+    (frames,) = features_of([read_clip(clip, silent_ok=True)], target)
+    save(out, lambda file: np.save(file, frames))
+    console.print(f"{out}: uint16 {list(frames.shape)}")
 
 
 @app.command()
 def listen(
-    clips: Annotated[list[Path], typer.Argument(help="Sound files; each is heard from a fresh start.")],
     model: _ModelFile,
+    clips: Annotated[list[Path] | None, typer.Argument(help="Sound files; each is heard from a fresh start.")] = None,
     target: _Target = "host",
     scores: Annotated[Path | None, typer.Option(help="S.npz to write: every step's scores.")] = None,
+    mic: Annotated[bool, typer.Option("--mic", help="Listen to this computer's microphone, until Ctrl-C.")] = False,
+    seconds: Annotated[float | None, typer.Option(help="Leave after so long, with --mic.", min=0)] = None,
 ) -> None:
-    """Listen to clips. Standard output carries only hits, one JSON object a line."""
-    import numpy as np
-
+    """Listen to clips or a microphone. Standard output carries only hits, one JSON object a line."""
+    from tinywake.audio.microphone import Microphone
     from tinywake.files import check_writable
-    from tinywake.pipeline.hearing import hear
+    from tinywake.pipeline.hearing import ScoreBook, hear, hear_live
 
+    if mic == bool(clips):
+        raise typer.BadParameter("name clips, or --mic to listen to a microphone")
+    if (mic and target != "host") or (seconds is not None and not mic):
+        raise typer.BadParameter("--mic is this computer's, for --target host, and --seconds is for --mic")
     if scores is not None:
         check_writable(scores)
-    arrays: dict[str, Any] = {}
-    with _progress() as progress:
-        task = progress.add_task("listening", total=len(clips))
-        for heard in hear(model, clips, target, lambda done: progress.update(task, completed=done)):
+    microphone, book = Microphone(seconds), ScoreBook()
+    with progress() as bar, suppress(KeyboardInterrupt) if mic else nullcontext():
+        task = bar.add_task("listening", total=len(clips or ()), visible=not mic)
+        live = hear_live(model, microphone, "mic")
+        for heard in live if mic else hear(model, clips or (), target, lambda n: bar.update(task, completed=n)):
             for hit in heard.hits:
-                entry = {"clip": heard.clip, "t_ms": hit.t_ms, "label": hit.label, "score": hit.score / 256}
-                print(json.dumps(entry, ensure_ascii=False), flush=True)
-            arrays[heard.clip] = heard.scores.astype(np.float32) / 256
-            arrays[f"{heard.clip}#detector"] = heard.means.astype(np.float32) / 256
+                print_json({"clip": heard.clip, "t_ms": hit.t_ms, "label": hit.label, "score": hit.score / 256})
+            if scores is not None:
+                book.add(heard, goes_on=mic)
+    if microphone.overruns:
+        err.print(f"the microphone lost audio {microphone.overruns} times: this computer was too busy")
     if scores is not None:
-        _save(scores, lambda file: np.savez(file, **arrays))
+        save(scores, book.write)
 
 
 @app.command(name="eval")
@@ -272,38 +254,38 @@ def eval_(
 
     if plot is not None:
         check_writable(plot)
-    with _progress() as progress:
-        task = progress.add_task("listening")
+    with progress() as bar:
+        task = bar.add_task("listening")
         result = evaluate(
-            model, positives, negatives, label=label, on_clip=lambda n, of: progress.update(task, completed=n, total=of)
+            model, positives, negatives, label=label, on_clip=lambda n, of: bar.update(task, completed=n, total=of)
         )
     if plot is not None:
         plot_det({result.model: result.curve}, plot, f"{result.label}, {result.model}")
     if as_json:
-        _print_json(result.facts())
+        print_json(result.facts())
         return
     low, high = result.false_accept_bounds
-    _out.print(
+    console.print(
         f"{result.label}: {result.curve.positives} clips with the word, {result.curve.hours:.2f} h without it, each "
         f"behind {result.lead_ms} ms of quiet"
     )
     table = Table("false accepts/h at most", "threshold", "misses", "false accepts counted", box=None)
     for budget, threshold, missed, counted in result.curve.table():
         table.add_row(f"{budget:g}", str(threshold), f"{100 * missed:.1f} %", str(counted))
-    _out.print(table)
-    _out.print(
+    console.print(table)
+    console.print(
         f"at the model's own threshold {result.threshold}: {100 * result.misses:.1f} % missed, {result.false_accepts} "
         f"false accepts ({low:.1f} to {high:.1f} an hour at 95 %)"
     )
     shares = sorted(result.speakers, key=lambda s: s.missed / s.clips)
     if len(shares) > 1:
         middle, worst = shares[len(shares) // 2], shares[-1]
-        _out.print(
+        console.print(
             f"{len(shares)} speakers: median {100 * middle.missed / middle.clips:.0f} % missed, worst "
             f"{100 * worst.missed / worst.clips:.0f} % ({worst.speaker}, {worst.clips} clips)"
         )
     if plot is not None:
-        _out.print(f"plot: {plot}")
+        console.print(f"plot: {plot}")
 
 
 @app.command()
@@ -320,15 +302,15 @@ def deploy(
     unpack(model)
     report = put(port, model, board=board)
     if as_json:
-        _print_json({**asdict(report), "firmware": str(report.firmware)})
+        print_json({**asdict(report), "firmware": str(report.firmware)})
         return
-    _out.print(
+    console.print(
         f"{report.port}: {report.firmware}; copied {len(report.copied)} files ({report.bytes_copied:,} bytes), "
         f"{len(report.unchanged)} unchanged; model {report.model_bytes:,} bytes, module {report.module_bytes:,}; "
         f"heap free {report.heap_before:,} -> {report.heap_loaded:,} with module and app"
     )
     for note in report.notes():
-        _out.print(note)
+        console.print(note)
 
 
 @app.command()
@@ -342,7 +324,7 @@ def monitor(
     """Watch a board: state, level, score and detections, live."""
     from tinywake.device.monitor import monitor as watch
 
-    heard = watch(port, log=log, json=as_json, once=once, seconds=seconds, console=_out)
+    heard = watch(port, log=log, json=as_json, once=once, seconds=seconds, console=console)
     if once and not heard:
         raise typer.Exit(1)
 
@@ -354,10 +336,10 @@ def targets(as_json: _Json = False) -> None:
 
     lacking = {"host": None, **{name: target.available() for name, target in TARGETS.items()}}
     if as_json:
-        _print_json({name: {"available": why is None, "lacks": why} for name, why in lacking.items()})
+        print_json({name: {"available": why is None, "lacks": why} for name, why in lacking.items()})
         return
     for name, why in lacking.items():
-        _out.print(f"{name:8} {'ready' if why is None else why}")
+        console.print(f"{name:8} {'ready' if why is None else why}")
 
 
 @app.command()
@@ -365,7 +347,7 @@ def boards(as_json: _Json = False) -> None:
     """Boards that are known, and whether tinywake deploy can serve them."""
     from tinywake.device.boards import Boards
 
-    _show(Boards(), as_json)
+    show(Boards(), as_json)
 
 
 @app.command()
@@ -381,13 +363,13 @@ def demo(
     missing = next((path for path in clip or () if not path.is_file()), None)
     if missing is not None:
         raise AudioError(f"{missing}: there is no such file")
-    with _progress() as progress:
-        task = progress.add_task("starting", total=1.0)
+    with progress() as bar:
+        task = bar.add_task("starting", total=1.0)
 
-        def show(stage: str, fraction: float) -> None:
-            progress.update(task, description=stage, completed=fraction)
+        def advance(stage: str, fraction: float) -> None:
+            bar.update(task, description=stage, completed=fraction)
             if stage == "listening":
-                progress.stop()  # the monitor has the terminal from here on
+                bar.stop()  # the monitor has the terminal from here on
 
-        result = run_demo(recipe, out, tuple(clip or ()), show, None if as_json else _out)
-    _show(result, as_json)
+        result = run_demo(recipe, out, tuple(clip or ()), advance, None if as_json else console)
+    show(result, as_json)

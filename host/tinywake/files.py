@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tinywake.errors import ToolError
 
-__all__ = ["check_writable", "write_beside"]
+__all__ = ["check_writable", "keep_apart", "write_beside"]
 
 
 def write_beside(path: Path, write: Callable[[Path], object]) -> None:
@@ -45,3 +45,11 @@ def check_writable(path: Path) -> None:
         raise ToolError(f"{path}: is not a file that can be written")
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ToolError(f"{path}: cannot be written ({folder} is not a folder that can be written)")
+
+
+def keep_apart(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+    """Raise ToolError where a file that is read would be written over."""
+    given = [path for path in inputs if path.exists()]
+    for out in outputs:
+        if out is not None and out.exists() and any(out.samefile(path) for path in given):
+            raise ToolError(f"{out}: is read by this command and would be lost; write to another file")

@@ -66,6 +66,15 @@ def means(i: Any) -> Any:
     return layers.Concatenate()([layers.Flatten()(part) for part in parts])
 
 
+def gated_time(i: Any) -> Any:
+    """Two dilated convolutions of one tensor share their SPACE_TO_BATCH_ND."""
+    x = layers.Conv1D(8, 3, padding="causal")(i)
+    filtered, gate = (
+        layers.Conv1D(8, 2, dilation_rate=2, padding="causal", activation=a)(x) for a in ("tanh", "sigmoid")
+    )
+    return layers.Conv1D(4, 1)(layers.Add()([x, filtered * gate]))
+
+
 def attended(i: Any) -> Any:
     x = layers.Conv1D(8, 3)(i)
     return ops.sum(x * layers.Softmax(axis=1)(layers.Dense(1)(x)), axis=1)
@@ -139,6 +148,7 @@ MODELS: dict[str, tuple[tuple[int, ...], Build]] = {
     "one dimension": (WINDOW, one_dimension),
     "attended": (WINDOW, attended),
     "dilated": (WINDOW, dilated),
+    "gated time": (WINDOW, gated_time),
     "flat": (IMAGE, flat),
 }  # fmt: skip
 

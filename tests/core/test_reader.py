@@ -247,7 +247,7 @@ def test_the_largest_is_a_pool(read: Read, shape: Shape, axes: Shape, kernel: tu
 
 def test_softmax_over_the_last_axis(read: Read) -> None:
     for shape in ((1, 5), (1, 4, 5), (1, 3, 4, 5), (1, 300)):
-        for scale in (0.5, 0.01, 3.0):
+        for scale in (0.5, 0.01, 3.0, 15.9, 20.0):
             y = T(shape, scale=1 / 256, zero=-128)
             blob = single("SOFTMAX", T(shape, scale=scale), y, options=("SoftmaxOptions", {"Beta": 1.0}))
             graph = read(blob)

@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         single(
             "SPACE_TO_BATCH_ND", T((1, 4, 4, 2), **Q), T((4, 2, 2, 2), **Q), ints(2, 2), ints(0, 0, 0, 0, shape=(2, 2))
         ),
-        r"operator 0 SPACE_TO_BATCH_ND: is not followed by one convolution",
+        r"operator 0 SPACE_TO_BATCH_ND: is not followed by a convolution",
     ),
     # types and quantisation
     "float": (
@@ -392,3 +392,10 @@ def test_nonsense_is_refused_in_one_line(blob: bytes, tmp_path_factory: pytest.T
 def test_a_signature_longer_than_the_shape(tmp_path: Path) -> None:
     """Bug: a scalar input with an open axis was an IndexError."""
     assert "axes [0] left open" in tried(tmp_path / "m.tflite", alone(T((), **Q, signature=(-1,))))[1]
+
+
+def test_a_circle(tmp_path: Path) -> None:
+    """Bug: a reshape of its own output, behind SPACE_TO_BATCH_ND, was followed for ever."""
+    tensors = [T((1, 4, 4, 2), **Q), T((1, 2, 2, 2), **Q), ints(2, 2), ints(0, 0, 0, 0, shape=(2, 2))]
+    ops = [O("SPACE_TO_BATCH_ND", (0, 2, 3), (1,)), O("RESHAPE", (1,), (1,))]
+    assert "output 't1' is written twice" in tried(tmp_path / "m.tflite", forge(Sub(tensors, ops, (0,), (1,))))[1]

@@ -231,6 +231,25 @@ def test_a_windows_port_is_a_port(model: Path, clip: Path) -> None:
 
 
 def test_usage_errors_are_one_line() -> None:
-    refused("listen", says="Missing argument")
+    refused("listen", says="Missing option '--model'")
+    refused("listen", "--model", "b", says="--mic")
+    refused("listen", "a", "--mic", "--model", "b", says="--mic")
     refused("nosuchverb", says="nosuchverb")
     refused("listen", "a", "--model", "b", "--nosuch", says="--nosuch")
+
+
+def test_what_is_read_is_never_written_over(model: Path, vectors: Path, tmp_path: Path) -> None:
+    # Bug: compile -o SOURCE replaced the .tflite by its .twm.
+    source, x = tmp_path / "m.tflite", tmp_path / "x.npy"
+    source.write_bytes((vectors / "networks" / "word.tflite").read_bytes())
+    link = tmp_path / "link.twm"
+    link.symlink_to(source)
+    before = source.read_bytes()
+    refused("compile", source, "-o", source, says="m.tflite: is read by this command and would be lost")
+    refused("compile", source, "-o", link, says="would be lost")
+    refused("compile", source, "-o", tmp_path / "m.twm", "--picture", source, says="would be lost")
+    np.save(x, np.zeros((1, 3, 1, 40), np.int8))
+    refused("run", model, "--input", x, "--output", x, says="x.npy: is read")
+    refused("run", model, "--input", x, "--output", model, says="would be lost")
+    assert source.read_bytes() == before
+    assert not (tmp_path / "m.twm").exists()

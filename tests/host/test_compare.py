@@ -15,17 +15,21 @@ import pytest
 
 from tinywake.audio.clips import read_clip
 from tinywake.compiler import build
-from tinywake.compiler.build import compile_tflite
+from tinywake.compiler.build import compile_tflite, lower
+from tinywake.compiler.memory.plan import plan
+from tinywake.compiler.memory.slabs import slabs
 from tinywake.compiler.twm import layout
 from tinywake.compiler.twm.layout import Section
+from tinywake.compiler.twm.pack import pack
 from tinywake.compiler.twm.unpack import TwmOp, TwmTensor, unpack
 from tinywake.core import Frontend
 from tinywake.errors import ModelError, ToolError
 from tinywake.evaluate.compare import Comparison, Row, Run, compare, parse_run
-from tinywake.evaluate.traces import steps_of
+from tinywake.evaluate.traces import steps_of, trace_twm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from forge import T, single
+from nets import Net
 
 NETWORKS = sorted(path.stem for path in (Path(__file__).parents[1] / "vectors" / "networks").glob("*.tflite"))
 WEIGHTY = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -205,14 +209,19 @@ def test_a_tensor_is_complete_after_its_last_copy(
     assert all(step.start == 100 + 8 * ops[step.operator].output for step in steps)
 
 
-def test_parts_of_a_sum_are_numbers_of_32_bits(networks: Path, tmp_path: Path) -> None:
-    file = unpack(compiled(networks / "clipped.tflite", tmp_path))
-    tensors = tuple(TwmTensor(16 * n, (1, 1, 12), "int8", "state", 0, 0) for n in range(2))
-    ops = tuple(TwmOp("FULLY_CONNECTED", (0,), 1, bytes(15) + bytes([part]) + bytes(4), None) for part in range(4))
-    steps = steps_of(replace(file, ops=ops, tensors=tensors))
-    whole, sums = ((1, 1, 12), "int8"), ((1, 1, 3), "int32")
-    assert [(step.shape, step.dtype) for step in steps] == [whole, sums, sums, whole]
-    assert {(step.start, step.end) for step in steps} == {(16, 28)}
+def test_parts_of_a_sum_are_numbers_of_32_bits(tmp_path: Path) -> None:
+    net = Net(1, 16, 16, 4)
+    graph = slabs(lower(net.graph(net.dense(net.conv(net.input, 16), 4))))
+    path = tmp_path / "parts.twm"
+    path.write_bytes(pack(graph, plan(graph)))
+    found = [(step.kind, step.shape, step.dtype) for step in steps_of(unpack(path)) if "PART" in step.kind]
+    assert len(found) > 2
+    assert set(found[:-1]) == {("FULLY_CONNECTED_PART", (1, 1, 4), "int32")}
+    assert found[-1] == ("FULLY_CONNECTED_PART", (1, 1, 4), "int8")
+    x = np.random.default_rng(0).integers(-128, 128, (1, 16, 16, 4)).astype(np.int8)
+    sums = [layer.values for layer in trace_twm(path, x).layers if "PART" in layer.kind][-2]
+    assert sums.dtype == np.int32
+    assert np.abs(sums).max() > 127
 
 
 def test_files_of_one_network_with_other_operators(

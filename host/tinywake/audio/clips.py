@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -17,6 +18,7 @@ __all__ = ["RATE", "SUFFIXES", "Pcm", "list_clips", "read_clip", "speech_span", 
 
 RATE = 16_000  # Hz
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
+_BLOCK = 1 << 18  # samples of each channel read at a time
 _SILENT = 8  # a peak below this many steps of 16 bits is no sound
 
 Pcm = NDArray[np.int16]
@@ -34,29 +36,43 @@ def read_clip(path: Path, *, silent_ok: bool = False) -> Pcm:
     try:
         with soundfile.SoundFile(str(path)) as file:
             exact = file.samplerate == RATE and file.channels == 1 and file.subtype == "PCM_16"
-            rate, expected = file.samplerate, file.frames
-            samples = file.read(dtype="int16" if exact else "float32", always_2d=True)
+            expected = file.frames
+            pcm, got = _read(file) if exact else _convert(file, path)
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         raise AudioError(f"{path}: not a sound file that can be read, or damaged ({_reason(error)})") from error
-    if len(samples) == 0:
+    if len(pcm) == 0:
         raise AudioError(f"{path}: the clip is empty")
-    if len(samples) < expected:
-        raise AudioError(f"{path}: damaged: {len(samples)} of {expected} samples could be read")
-    pcm = samples[:, 0] if exact else _convert(samples, rate, path)
+    if got < expected:
+        raise AudioError(f"{path}: damaged: {got} of {expected} samples could be read")
     if not silent_ok and int(np.abs(pcm.astype(np.int32)).max()) < _SILENT:
         raise AudioError(f"{path}: the clip is silent")
     return np.ascontiguousarray(pcm)
 
 
-def _convert(samples: NDArray[np.float32], rate: int, path: Path) -> Pcm:
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: damaged: some samples are not numbers")
-    mono = samples.mean(axis=1)
-    if rate != RATE:
-        mono = soxr.resample(mono, rate, RATE, quality="HQ")
-    if len(mono) == 0:
-        raise AudioError(f"{path}: the clip is empty")
-    return np.asarray(np.clip(np.rint(mono * 32768.0), -32768, 32767), dtype=np.int16)
+def _read(file: Any) -> tuple[Pcm, int]:
+    pcm = file.read(dtype="int16", always_2d=True)[:, 0]
+    return pcm, len(pcm)
+
+
+def _convert(file: Any, path: Path) -> tuple[Pcm, int]:
+    """Block by block, so that an hour of a recorder's 48 kHz stereo does not fill the memory; and samples read."""
+    rate, got = file.samplerate, 0
+    if not 1000 <= rate <= 1_000_000:
+        raise AudioError(f"{path}: damaged: {rate} Hz is no sample rate")
+    resampler = None if rate == RATE else soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ")
+    parts = []
+    while True:
+        block = file.read(_BLOCK, dtype="float32", always_2d=True)
+        if not np.isfinite(block).all():
+            raise AudioError(f"{path}: damaged: some samples are not numbers")
+        got += len(block)
+        last = len(block) < _BLOCK
+        mono = block.mean(axis=1)
+        if resampler is not None:
+            mono = resampler.resample_chunk(mono, last=last)
+        parts.append(np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16))
+        if last:
+            return np.concatenate(parts), got
 
 
 def _reason(error: Exception) -> str:

@@ -70,8 +70,12 @@ def compile_tflite(
 
 
 def lower(graph: Graph) -> Graph:
-    """From the .tflite's operators to the format's: every pass keeps what the network computes, bit for bit."""
-    for run in (lower_variables, fold_padding, merge_branches, fold_tables, remove_dead, lower_views, lower_copies):
+    """From the .tflite's operators to the format's: every pass keeps what the network computes, bit for bit.
+
+    Passes that let a later operator read what an earlier one read come before variables become state: until then
+    a variable's value is a tensor of its own, and only then is it known who reads it last.
+    """
+    for run in (fold_padding, merge_branches, fold_tables, lower_variables, remove_dead, lower_views, lower_copies):
         graph = run(graph)
     return graph
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinywake.compiler.graph import Part
 from tinywake.compiler.twm.unpack import TwmFile, TwmOp, unpack
 from tinywake.core import Model
 from tinywake.device.connect import connected
@@ -66,7 +67,7 @@ def steps_of(file: TwmFile) -> tuple[Step, ...]:
         tensor = file.tensors[op.output]
         start = tensor.offset + (file.state_bytes if tensor.place == "arena" else 0)
         shape, dtype = tensor.hwc, tensor.dtype
-        if op.kind == "FULLY_CONNECTED" and op.fields[15] in (1, 2):  # first and middle parts leave their sums
+        if op.kind == "FULLY_CONNECTED_PART" and op.fields[2] in (Part.FIRST, Part.MIDDLE):  # they leave their sums
             shape, dtype = (1, 1, tensor.count // 4), "int32"
         steps.append(Step(number, op.kind, start, start + tensor.count, shape, dtype, op.origin))
     return tuple(steps)

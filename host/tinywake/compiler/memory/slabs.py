@@ -18,15 +18,19 @@ from tinywake.compiler.memory.plan import plan
 __all__ = ["slabs"]
 
 _COUNTS = (2, 3, 4, 6, 8)
+_LONGEST = 65535  # an axis of the format: that of the sums
 _WORTH = 256  # bytes of arena that another slab must save at least
 
 
 def slabs(graph: Graph) -> Graph:
     """Return an equivalent graph whose arena is smaller, or the graph itself."""
-    for place, op in enumerate(graph.ops):
-        if isinstance(op, FullyConnected) and _splittable(graph, place):
-            graph = _best(graph, place)
-            break  # one of them decides the peak; a second one is rare
+    place = 0
+    while place < len(graph.ops):
+        if isinstance(graph.ops[place], FullyConnected) and _splittable(graph, place):
+            more = _best(graph, place)
+            place += len(more.ops) - len(graph.ops)
+            graph = more
+        place += 1
     return graph
 
 
@@ -53,6 +57,7 @@ def _splittable(graph: Graph, place: int) -> bool:
     readers = [other for other in graph.ops if any(graph.tensors[t].storage == x.storage for t in other.inputs)]
     return (
         not isinstance(op, FullyConnectedPart)
+        and 4 * len(op.bias) <= _LONGEST
         and (x.storage, x.at, x.count) == (y.storage, 0, y.count)
         and op.weights.shape[1] == x.count
         and x.fill is None

@@ -78,7 +78,7 @@ class _Streamer:
             )
         last = self.tensors[value.tensor]
         end = len(self.tensors)
-        self.tensors[end] = replace(last, shape=sink.shape)
+        self.tensors[end] = replace(last, shape=sink.shape, at=sink.at)
         return Graph(self.tensors, tuple(self.ops), start, end, -(-whole // self.frames) - 1)
 
     def fail(self, op: Op, why: str) -> CompileError:

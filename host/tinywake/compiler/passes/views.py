@@ -124,8 +124,7 @@ def _operands(graph: Graph) -> Graph:
                 tensors[numbers[-1]] = replace(tensors[t], shape=shape)
             op = replace(op, inputs=(numbers[0], numbers[1]), output=numbers[2])
         ops.append(op)
-    sink = graph.output
-    return graph.with_ops(ops, tensors) if sink in tensors else graph
+    return graph.with_ops(ops, tensors)
 
 
 def _aligned(shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]] | None:

@@ -130,8 +130,9 @@ def _vector(table: Any, field: str, dtype: Any) -> NDArray[Any]:
 def _indices(table: Any, field: str, tensors: int) -> tuple[int, ...]:
     _counted(getattr(table, f"{field}Length")(), "inputs or outputs of an operator")
     found = tuple(_vector(table, field, np.int32).tolist())
-    if any(not -1 <= i < tensors for i in found):
-        raise ModelError(f"damaged .tflite (tensor {max(found)} of {tensors}); export or copy it again")
+    outside = [i for i in found if not -1 <= i < tensors]
+    if outside:
+        raise ModelError(f"damaged .tflite (tensor {outside[0]} of {tensors}); export or copy it again")
     return found
 
 

@@ -26,6 +26,7 @@ class InputMap:
     shift: int = 0
     low: int = -128
     high: int = 127
+    slack: int = 1  # levels between it and the network's own quantisation; not in the file
 
     def apply(self, features: NDArray[np.uint16]) -> NDArray[np.int8]:
         """Map features of any shape; the same integers as the core's input_map.c."""
@@ -38,16 +39,18 @@ class InputMap:
         """Compare with the network's own quantisation over all 65,536 features.
 
         The features' real value is u / 25.6 (micro-wake-word's convention), so the network expects
-        round(u / 25.6 / scale + zero point). ESPHome's integers differ from that by at most 1. Raises CompileError
-        where the network was trained for another range.
+        round(u / 25.6 / scale + zero point). ESPHome's integers differ from that by at most 1 where the scale is
+        26/256, and by more where networks of other scales are fed with them all the same. Raises CompileError where
+        they differ by more than `slack`: the network was trained for another range.
         """
         u = np.arange(65536, dtype=np.uint16)
         expected = np.clip(np.round(u / 25.6 / scale + zero_point), -128, 127)
         worst = int(np.max(np.abs(self.apply(u) - expected)))
-        if worst > 1:
+        if worst > self.slack:
             raise CompileError(
                 f"the input map is off by up to {worst} levels from the network's input (scale {scale:g}, zero point "
-                f"{zero_point}); the network must take features / 25.6, quantised to scale 26/256 and zero point -128"
+                f"{zero_point}); the network must take features / 25.6, quantised to scale 26/256 and zero point -128, "
+                "or be compiled from a manifest with --input-scaling pymicro, which follows its own scale"
             )
 
     def section(self) -> bytes:

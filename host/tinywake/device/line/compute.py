@@ -37,7 +37,7 @@ def run_on(
     with RawRepl(port, timeout) as repl:
         try:
             _put(repl, directory, x)
-            repl.exec(code, said.feed if said.wanted else None)
+            repl.exec(code, said.feed)
             if not said.whole:
                 raise DeviceError(f"{port}: a tensor arrived damaged; check the cable and run again")
             return repl.get(_Y) if directory is None else (directory / _Y).read_bytes(), said.values
@@ -54,7 +54,7 @@ def _put(repl: RawRepl, directory: Path | None, x: bytes) -> None:
 
 
 class _Tensors:
-    """What firmware/app/batch.py prints: of each tensor lines of base64, then "=" and their CRC-16."""
+    """What firmware/app/batch.py prints: of each tensor lines of base64, then "=" and their CRC-16; "." at last."""
 
     def __init__(self, wanted: Sequence[tuple[int, int, int]]) -> None:
         self.wanted = tuple(wanted)
@@ -77,6 +77,8 @@ class _Tensors:
         self._line += rest
 
     def _take(self, line: bytes) -> None:
+        if line == b".":  # only a sign of life
+            return
         if not line.startswith(b"="):
             try:
                 self._tensor += binascii.a2b_base64(line)

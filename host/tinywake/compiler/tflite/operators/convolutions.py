@@ -24,7 +24,7 @@ from tinywake.compiler.tflite import quantise
 from tinywake.compiler.tflite.flatbuffer import Operator
 from tinywake.compiler.tflite.network import Network, Problem
 
-__all__ = ["READERS", "Window", "activation", "convolve", "window"]
+__all__ = ["READERS", "Window", "activation", "convolve", "kernel_of", "window"]
 
 Pair = tuple[int, int]
 Window = tuple[Pair, Pair, Pair]  # stride, pad (top, left), dilation
@@ -67,7 +67,7 @@ def window(op: Operator, x: Tensor, y: Tensor, kernel: Pair) -> Window:
     return stride, (pad[0], pad[1]), dilation
 
 
-def _weights(net: Network, op: Operator, rank: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def kernel_of(net: Network, op: Operator, rank: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Weights and their scales: one, or one a channel."""
     index = net.value(op, 1)
     v, data = net.values[index], net.constants.get(index)
@@ -148,14 +148,14 @@ def convolve(net: Network, op: Operator, x: int, y: int, frame: Window, weights:
 
 def _convolution(net: Network, op: Operator) -> None:
     x, y = net.input(op), net.output(op)
-    weights, _ = _weights(net, op, 4)
+    weights, _ = kernel_of(net, op, 4)
     kernel = weights.shape[1], weights.shape[2]
     convolve(net, op, x, y, window(op, net.tensors[x], net.tensors[y], kernel), weights)
 
 
 def _fully_connected(net: Network, op: Operator) -> None:
     x, y = net.input(op), net.output(op)
-    weights, scales = _weights(net, op, 2)
+    weights, scales = kernel_of(net, op, 2)
     a, b = net.tensors[x], net.tensors[y]
     units, depth = weights.shape
     if a.count % depth or b.count != a.count // depth * units or b.shape[-1:] != (units,):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from tinywake.compiler.graph import Reshape
 from tinywake.compiler.tflite.flatbuffer import Operator
 from tinywake.compiler.tflite.network import Network, Problem
-from tinywake.compiler.tflite.operators.convolutions import convolve
+from tinywake.compiler.tflite.operators.convolutions import convolve, kernel_of
 
 __all__ = ["READERS"]
 
@@ -19,35 +19,50 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _SHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 
 
-def _follower(net: Network, op: Operator) -> Operator:
-    """The one operator that reads this one's output."""
+def _readers(net: Network, op: Operator) -> list[Operator]:
+    """The operators that read this one's output: all stand behind it, and it is not the network's."""
     readers = net.readers.get(net.target(op), [])
-    if len(readers) != 1 or net.target(op) in net.file.subgraphs[0].outputs:
-        raise Problem("is not followed by one convolution; use dilation_rate in a convolution, or batch size 1")
-    return readers[0]
+    if not readers or net.target(op) in net.file.subgraphs[0].outputs or any(r.index <= op.index for r in readers):
+        raise Problem("is not followed by a convolution; use dilation_rate in a convolution, or batch size 1")
+    return readers
 
 
-def _chain(net: Network, op: Operator) -> tuple[Operator, Operator, list[Operator]]:
-    """The convolution, the BATCH_TO_SPACE_ND, and all that stands between SPACE_TO_BATCH_ND and its end."""
-    taken = [_follower(net, op)]
-    while taken[-1].name in _SHAPES:
-        taken.append(_follower(net, taken[-1]))
-    convolution = taken[-1]
-    if convolution.name not in _WEIGHTED:
-        raise Problem(f"is followed by {convolution.name}, not by a convolution; use batch size 1")
-    taken.append(_follower(net, convolution))
-    while taken[-1].name in _SHAPES:
-        taken.append(_follower(net, taken[-1]))
+def _convolutions(net: Network, op: Operator) -> list[tuple[Operator, list[Operator]]]:
+    """The convolutions that read this operator's output, in any shape, each with the operators up to it."""
+    found = []
+    for reader in _readers(net, op):
+        if reader.name in _SHAPES:
+            found += [(convolution, [reader, *taken]) for convolution, taken in _convolutions(net, reader)]
+        elif reader.name in _WEIGHTED:
+            found.append((reader, [reader]))
+        else:
+            raise Problem(f"is followed by {reader.name}, not by a convolution; use batch size 1")
+    return found
+
+
+def _end(net: Network, convolution: Operator) -> tuple[Operator, list[Operator]]:
+    """The BATCH_TO_SPACE_ND behind a convolution, with the operators up to it: each the only reader of its input."""
+    taken = [convolution]
+    while taken[-1] is convolution or taken[-1].name in _SHAPES:
+        readers = _readers(net, taken[-1])
+        if len(readers) != 1:
+            raise Problem("has a convolution that several operators read; use batch size 1")
+        taken.append(readers[0])
     if taken[-1].name != "BATCH_TO_SPACE_ND":
         raise Problem(f"its convolution is followed by {taken[-1].name}, not by BATCH_TO_SPACE_ND; use batch size 1")
-    return convolution, taken[-1], taken
+    return taken[-1], taken
 
 
 def _space_to_batch(net: Network, op: Operator) -> None:
-    x = net.input(op)
-    convolution, end, taken = _chain(net, op)
-    net.read_already |= {o.index for o in taken}
-    y = net.output(end)
+    """Each convolution that reads the batches becomes one that reads their source."""
+    for convolution, taken in _convolutions(net, op):
+        end, more = _end(net, convolution)
+        net.read_already |= {o.index for o in (*taken, *more)}
+        _fold(net, op, convolution, end)
+
+
+def _fold(net: Network, op: Operator, convolution: Operator, end: Operator) -> None:
+    x, y = net.input(op), net.output(end)
     a, b = net.tensors[x], net.tensors[y]
     split, joined = net.declared(net.target(op)), net.declared(net.value(end, 0))
     net.same(a, split)
@@ -58,11 +73,10 @@ def _space_to_batch(net: Network, op: Operator) -> None:
     axes = len(block)
     if net.numbers(end, 1) != block or len(pads) != 2 * axes or len(crops) != 2 * axes or axes not in (1, 2):
         raise Problem("does not match its BATCH_TO_SPACE_ND; use batch size 1")
-    if len(a.shape) != axes + 2 or len(b.shape) != axes + 2 or a.shape[0] != 1 or min(block) < 1:
+    plain = len(a.shape) == len(b.shape) == axes + 2 and a.shape[0] == b.shape[0] == 1
+    if not plain or not 1 <= min(block) <= max(block) <= 255:
         raise Problem(f"of shape {list(a.shape)} with block {block}; use batch size 1")
-    weights = net.constants.get(net.value(convolution, 1))
-    if weights is None or weights.ndim != 4:
-        raise Problem("has a convolution without constant weights; use batch size 1")
+    weights, _ = kernel_of(net, convolution, 4)
     options = [convolution.option(o) for o in ("StrideH", "StrideW", "DilationHFactor", "DilationWFactor")]
     kernel = weights.shape[1:3]
     if options != [1, 1, 1, 1] or (axes == 1 and kernel[0] != 1) or _padded(convolution, kernel):
@@ -71,7 +85,12 @@ def _space_to_batch(net: Network, op: Operator) -> None:
     for axis in range(axes):
         whole = a.shape[1 + axis] + sum(pads[2 * axis : 2 * axis + 2])
         left = whole - lost[axis] - sum(crops[2 * axis : 2 * axis + 2])
-        if whole % block[axis] or left != b.shape[1 + axis] or pads[2 * axis] < crops[2 * axis]:
+        if (
+            whole % block[axis]
+            or left != b.shape[1 + axis]
+            or min(pads + crops) < 0
+            or pads[2 * axis] < crops[2 * axis]
+        ):
             raise Problem(f"turns shape {list(a.shape)} into {list(b.shape)}; use batch size 1")
     before = [p - c for p, c in zip(pads[::2], crops[::2], strict=True)]
     front = (1, 1) if axes == 1 else (1,)

@@ -78,7 +78,10 @@ def _softmax(net: Network, op: Operator) -> None:
     beta = op.option("Beta")
     if not 2**-26 <= a.scale * beta <= 2**26:
         raise Problem(f"input {a.name!r} has scale {a.scale:g} and beta {beta:g}, which no softmax is computed with")
-    net.emit(Softmax(op.index, (x,), y, *quantise.softmax_scaling(a.scale, beta)))
+    multiplier, shift, least = quantise.softmax_scaling(a.scale, beta)
+    net.emit(
+        Softmax(op.index, (x,), y, multiplier, min(shift, _BIGGEST_SHIFT), least)
+    )  # beyond: only the largest counts
 
 
 READERS = {

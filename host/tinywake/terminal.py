@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""What the verbs share: the two streams, a bar, a result as text or JSON, a file that is whole or not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tinywake.files import write_beside
+
+__all__ = ["err", "out", "print_json", "progress", "save", "show"]
+
+out = Console(highlight=False, soft_wrap=True, markup=False)  # names and paths may hold brackets
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A bar on standard error: none where that is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        yield bar
+
+
+def save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a binary file beside and rename it."""
+
+    def into(part: Path) -> None:
+        with part.open("wb") as file:
+            write(file)
+
+    write_beside(path, into)
+
+
+def print_json(value: Any) -> None:
+    """One line of standard output, at once: whoever reads a pipe wants it now."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def show(result: Any, as_json: bool) -> None:
+    """A result that has facts() and lines()."""
+    if as_json:
+        print_json(result.facts())
+    else:
+        for line in result.lines():
+            out.print(line)
