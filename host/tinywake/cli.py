@@ -93,7 +93,7 @@ def compile_(
     found = problems(given.network) if report or as_json else []
     if found:
         print_json({"problems": found}) if as_json else console.print("\n".join(found))
-        raise CompileError(f"{source}: cannot be compiled for {len(found)} reasons; they are listed above")
+        raise CompileError(f"{source}: cannot be compiled; what is in the way is listed above")
     compiled = compile_tflite(
         given.network, frames=frames if stream else None, listening=given.listening(), provenance=given.provenance
     )

@@ -146,7 +146,7 @@ def test_report_lists_all_that_cannot_be_compiled(tmp_path: Path) -> None:
     assert "operator 0 LSTM" in result.stdout
     assert "operator 1 HASHTABLE_FIND" in result.stdout
     assert result.stderr.count("\n") == 1
-    assert "2 reasons" in result.stderr
+    assert "cannot be compiled" in result.stderr
     assert len(json.loads(tinywake("compile", path, "-o", out, "--json").stdout)["problems"]) == 2
     assert not out.exists()
 

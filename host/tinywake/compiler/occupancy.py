@@ -8,18 +8,16 @@ views. The input is there before the first operator, the output is kept behind t
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tinywake.compiler.graph import Part
 from tinywake.compiler.twm.unpack import TwmFile, TwmOp, TwmTensor
 
 __all__ = ["Occupant", "covered", "occupants"]
 
 _ALIGN = 4  # of occupants
-_FIRST, _MIDDLE = 1, 2  # parts of a FULLY_CONNECTED_PART
-_COPY = struct.Struct("<2I3II3I3IB")  # in and out offset, counts, run, in and out strides, filled
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def _accesses(file: TwmFile) -> Iterator[_Access]:
         yield _Access(0, *there, fresh=True)
     whole = _gathered(file)
     for step, op in enumerate(file.ops):
-        begins = _part(op) == _FIRST  # of a sum: it reads none
+        begins = op.part is Part.FIRST  # of a sum: it reads none
         for number in op.inputs[: 1 if begins else None]:
             if there := range_of(file.tensors[number]):
                 yield _Access(step, *there)
@@ -104,20 +102,17 @@ def _accesses(file: TwmFile) -> Iterator[_Access]:
         yield _Access(len(file.ops), *there)
 
 
-def _part(op: TwmOp) -> int:
-    return op.fields[2] if op.kind == "FULLY_CONNECTED_PART" else 0
-
-
 def _written(op: TwmOp, there: tuple[int, int], begins: bool | None) -> tuple[int, int, bool]:
     """Start, stop and freshness of what an operator writes. begins: of a copy that gathers its output with others."""
     if op.kind != "COPY":
-        return *there, _part(op) != _MIDDLE  # a middle part adds to what is there
-    _, first, *numbers, filled = _COPY.unpack_from(op.fields)
-    counts, run, strides = numbers[:3], numbers[3], numbers[7:]
-    if filled or begins is not None:
-        return *there, bool(filled or begins)
-    reach = run + sum((count - 1) * stride for count, stride in zip(counts, strides, strict=True))
-    return there[0] + first, there[0] + first + reach, reach == run * counts[0] * counts[1] * counts[2]
+        return *there, op.part is not Part.MIDDLE  # a middle part adds to what is there
+    copied = op.copied
+    if copied.filled or begins is not None:
+        return *there, bool(copied.filled or begins)
+    steps = zip(copied.counts, copied.out_strides, strict=True)
+    reach = copied.run + sum((count - 1) * stride for count, stride in steps)
+    first = there[0] + copied.out_offset
+    return first, first + reach, reach == copied.elements
 
 
 def _gathered(file: TwmFile) -> dict[int, bool]:
@@ -127,7 +122,7 @@ def _gathered(file: TwmFile) -> dict[int, bool]:
 
     def close(output: int) -> None:
         steps = open_.pop(output)
-        if sum(_moved(file.ops[step]) for step in steps) >= file.tensors[output].count:
+        if sum(file.ops[step].copied.elements for step in steps) >= file.tensors[output].count:
             result.update({step: step == steps[0] for step in steps})
 
     for step, op in enumerate(file.ops):
@@ -138,11 +133,6 @@ def _gathered(file: TwmFile) -> dict[int, bool]:
     for output in list(open_):
         close(output)
     return result
-
-
-def _moved(op: TwmOp) -> int:
-    fields = _COPY.unpack_from(op.fields)
-    return int(fields[2] * fields[3] * fields[4] * fields[5])
 
 
 def _overlap(a: TwmTensor, b: TwmTensor) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from tinywake.compiler.build import Compiled
+from tinywake.compiler.graph import Part
 from tinywake.compiler.occupancy import Occupant, covered, occupants
 from tinywake.compiler.twm.unpack import TwmFile, TwmOp, parse
 
@@ -234,12 +235,13 @@ def _weight_bytes(file: TwmFile, op: TwmOp) -> int:
             return units * _kernel(op) + 9 * units + constants
         case "FULLY_CONNECTED":
             rows = y.hwc[0] * y.hwc[1]
-            multipliers = units if op.fields[14] else 1
+            multipliers = units if op.per_channel else 1
             return units * (x.count // rows) + 4 * units + 5 * multipliers + constants
         case "FULLY_CONNECTED_PART":
             # All parts name bias and multipliers; the first uses the one, the last the others.
-            units, part, each = _units(file, op), op.fields[2], op.fields[18]
-            return units * x.count + {1: 4 * units, 3: 5 * (units if each else 1)}.get(part, 0)
+            units = _units(file, op)
+            own = {Part.FIRST: 4 * units, Part.LAST: 5 * (units if op.per_channel else 1)}
+            return units * x.count + own.get(op.part or Part.MIDDLE, 0)
         case "TABLE":
             return _TABLE + constants
         case _:
@@ -252,7 +254,7 @@ def _units(file: TwmFile, op: TwmOp) -> int:
 
 
 def _kernel(op: TwmOp) -> int:
-    return math.prod(op.fields[12:14])
+    return math.prod(op.kernel)
 
 
 def _state_bytes(file: TwmFile, op: TwmOp) -> int:

@@ -67,7 +67,7 @@ def steps_of(file: TwmFile) -> tuple[Step, ...]:
         tensor = file.tensors[op.output]
         start = tensor.offset + (file.state_bytes if tensor.place == "arena" else 0)
         shape, dtype = tensor.hwc, tensor.dtype
-        if op.kind == "FULLY_CONNECTED_PART" and op.fields[2] in (Part.FIRST, Part.MIDDLE):  # they leave their sums
+        if op.part in (Part.FIRST, Part.MIDDLE):  # they leave their sums
             shape, dtype = (1, 1, tensor.count // 4), "int32"
         steps.append(Step(number, op.kind, start, start + tensor.count, shape, dtype, op.origin))
     return tuple(steps)
@@ -88,9 +88,7 @@ def _goes_on(file: TwmFile, number: int) -> bool:
 
 def _covers(file: TwmFile, copy: TwmOp) -> bool:
     """Whether a COPY writes all of its output: models/SPEC.md, 12 COPY."""
-    counts_and_run = np.frombuffer(copy.fields, "<u4", 4, 8)
-    filled = copy.fields[48]
-    return bool(filled) or int(counts_and_run.prod(dtype=np.uint64)) >= file.tensors[copy.output].count
+    return copy.copied.filled or copy.copied.elements >= file.tensors[copy.output].count
 
 
 def trace_twm(model: Path, x: NDArray[Any], target: str = "host", *, layers: bool = True) -> Trace:

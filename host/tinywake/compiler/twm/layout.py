@@ -7,12 +7,22 @@ import struct
 from enum import IntEnum
 
 __all__ = [
+    "ADD",
+    "CONV",
+    "COPY",
+    "FULLY_CONNECTED",
     "HEADER",
     "IO_HEAD",
     "MAGIC",
+    "MEAN",
+    "MUL",
     "NO_ORIGIN",
     "OP_HEAD",
+    "PART",
+    "POOL",
     "SECTION",
+    "SOFTMAX",
+    "TABLE",
     "TENSOR",
     "VERSION",
     "OpCode",
@@ -30,6 +40,18 @@ SECTION = struct.Struct("<HHII")  # type 0 offset bytes
 TENSOR = struct.Struct("<IHHHBBhbB")  # offset h w c type place zero-point fill 0
 OP_HEAD = struct.Struct("<BBHHH")  # code 0 bytes in out
 IO_HEAD = struct.Struct("<HHHHiibbBB")  # input output warm-up frames mantissas exponents ranks
+
+# What follows the head of an operator's record.
+CONV = struct.Struct("<III8B2bH")  # weights bias requant kernel stride pad dilation act 0
+FULLY_CONNECTED = struct.Struct("<III2bBB")  # weights bias requant act per-channel 0
+PART = struct.Struct("<HBB")  # sums part 0; a FULLY_CONNECTED_PART has it before what a FULLY_CONNECTED has
+POOL = struct.Struct("<6B2b")  # kernel stride pad act
+MEAN = struct.Struct("<ibBH")  # multiplier shift 0 0
+TABLE = struct.Struct("<I")  # table
+SOFTMAX = struct.Struct("<ibBh")  # multiplier shift 0 diff-min
+ADD = struct.Struct("<H2b3i3bBI")  # in-2 act multipliers shifts subtract 0
+MUL = struct.Struct("<H2bibBH")  # in-2 act multiplier shift 0 0
+COPY = struct.Struct("<2I3II3I3IBbH")  # in-offset out-offset counts run in-strides out-strides filled fill 0
 
 
 class Section(IntEnum):

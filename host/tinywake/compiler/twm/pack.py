@@ -144,37 +144,33 @@ def _pack_fields(op: Op, inputs: list[int], output: int, weights: _Weights) -> b
         case Conv2D():
             bias, requant = weights.bias(op.bias), weights.requant(op.requant)
             data = weights.put(op.weights.tobytes(), 4)
-            return struct.pack(
-                "<III8B2bH", data, bias, requant, *op.kernel, *op.stride, *op.pad, *op.dilation, *op.act, 0
-            )
+            return layout.CONV.pack(data, bias, requant, *op.kernel, *op.stride, *op.pad, *op.dilation, *op.act, 0)
         case FullyConnected():
             bias, requant = weights.bias(op.bias), weights.requant(op.requant)
             data = weights.put(op.weights.tobytes(), 4)
             per_channel = len(op.requant.multiplier) > 1
-            fields = struct.pack("<III2bBB", data, bias, requant, *op.act, per_channel, 0)
+            fields = layout.FULLY_CONNECTED.pack(data, bias, requant, *op.act, per_channel, 0)
             if isinstance(op, FullyConnectedPart):
                 sums = inputs[1] if len(inputs) > 1 else output
-                return struct.pack("<HBB", sums, op.part, 0) + fields
+                return layout.PART.pack(sums, op.part, 0) + fields
             return fields
         case AveragePool2D():
-            return struct.pack("<6B2b", *op.kernel, *op.stride, *op.pad, *op.act)
+            return layout.POOL.pack(*op.kernel, *op.stride, *op.pad, *op.act)
         case Mean():
-            return struct.pack("<ibBH", op.multiplier, op.shift, 0, 0)
+            return layout.MEAN.pack(op.multiplier, op.shift, 0, 0)
         case Table():
-            return struct.pack("<I", weights.put(op.table.tobytes(), 1))
+            return layout.TABLE.pack(weights.put(op.table.tobytes(), 1))
         case Softmax():
-            return struct.pack("<ibBh", op.multiplier, op.shift, 0, max(op.diff_min, -0x8000))
+            return layout.SOFTMAX.pack(op.multiplier, op.shift, 0, max(op.diff_min, -0x8000))
         case Add():
             scales = (op.left, op.right, op.out)
-            return struct.pack(
-                "<H2b3i3bBI", inputs[1], *op.act, *(m for m, _ in scales), *(n for _, n in scales), op.subtract, 0
-            )
+            return layout.ADD.pack(inputs[1], *op.act, *(m for m, _ in scales), *(n for _, n in scales), op.subtract, 0)
         case Mul():
-            return struct.pack("<H2bibBH", inputs[1], *op.act, op.multiplier, op.shift, 0, 0)
+            return layout.MUL.pack(inputs[1], *op.act, op.multiplier, op.shift, 0, 0)
         case Copy():
             fill = 0 if op.fill is None else op.fill
-            return struct.pack(
-                "<2I3II3I3IBbH", op.in_offset, op.out_offset, *op.counts, op.run, *op.in_strides, *op.out_strides,
+            return layout.COPY.pack(
+                op.in_offset, op.out_offset, *op.counts, op.run, *op.in_strides, *op.out_strides,
                 op.fill is not None, fill, 0,
             )  # fmt: skip
         case _:

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from tinywake.compiler.graph import Part
 from tinywake.compiler.twm import layout
 from tinywake.compiler.twm.layout import OpCode, Place, Section
 from tinywake.compiler.twm.listening import Detector, Label
 from tinywake.core import Model
 
-__all__ = ["TwmFile", "TwmOp", "TwmTensor", "parse", "unpack"]
+__all__ = ["Copied", "TwmFile", "TwmOp", "TwmTensor", "parse", "unpack"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,23 @@ class TwmTensor:
         return h * w * c
 
 
+class Copied(NamedTuple):
+    """What a COPY does, in elements."""
+
+    in_offset: int
+    out_offset: int
+    counts: tuple[int, int, int]
+    run: int
+    in_strides: tuple[int, int, int]
+    out_strides: tuple[int, int, int]
+    filled: bool
+
+    @property
+    def elements(self) -> int:
+        """How many it copies."""
+        return math.prod(self.counts) * self.run
+
+
 @dataclass(frozen=True)
 class TwmOp:
     """A record of OPS: operator name, tensor numbers, and the bytes behind its head."""
@@ -42,6 +62,29 @@ class TwmOp:
     output: int
     fields: bytes
     origin: int | None  # the .tflite tensor that its output equals
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width, of a convolution."""
+        _, _, _, height, width, *_ = layout.CONV.unpack(self.fields)
+        return height, width
+
+    @property
+    def part(self) -> Part | None:
+        """Which part of a sum, of a FULLY_CONNECTED_PART."""
+        return Part(layout.PART.unpack_from(self.fields)[1]) if self.kind == "FULLY_CONNECTED_PART" else None
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether a FULLY_CONNECTED, or a part of one, has a multiplier a unit."""
+        at = 0 if self.part is None else layout.PART.size
+        return bool(layout.FULLY_CONNECTED.unpack_from(self.fields, at)[5])
+
+    @property
+    def copied(self) -> Copied:
+        """What a COPY does."""
+        start, to, a, b, c, run, *strides, filled, _, _ = layout.COPY.unpack(self.fields)
+        return Copied(start, to, (a, b, c), run, tuple(strides[:3]), tuple(strides[3:]), bool(filled))
 
 
 @dataclass(frozen=True)
