@@ -71,12 +71,14 @@ def kernel_of(net: Network, op: Operator, rank: int) -> tuple[NDArray[np.int8], 
     """Weights and their scales: one, or one a channel."""
     index = net.value(op, 1)
     v, data = net.values[index], net.constants.get(index)
+    if v.dtype != "INT8":
+        raise Problem(f"weights {v.name!r} are {v.dtype}, not INT8; convert with full integer quantisation")
     if data is None:
         raise Problem(f"weights {v.name!r} are {v.odd or 'not constant'}; freeze them before converting")
-    if data.dtype != np.int8:
-        raise Problem(f"weights {v.name!r} are {v.dtype}, not INT8; convert with full integer quantisation")
     if data.ndim != rank or not data.size or np.any(v.zero_points):
-        raise Problem(f"weights {v.name!r} of shape {list(data.shape)} are not symmetric int8 of rank {rank}")
+        raise Problem(
+            f"weights {v.name!r} of shape {list(data.shape)} are not symmetric int8 of rank {rank}; convert them again"
+        )
     if not len(v.scales) or not np.all((v.scales >= 0) & (v.scales < 1e20)):
         raise Problem(f"weights {v.name!r} have no usable scales; convert with full integer quantisation")
     return data, v.scales
@@ -93,7 +95,7 @@ def _bias(net: Network, op: Operator, units: int) -> NDArray[np.int32]:
 
 def _requant(x: Tensor, scales: NDArray[np.float32], y: Tensor, name: str, channels: int) -> Requant:
     if len(scales) not in (1, channels):
-        raise Problem(f"weights {name!r} have {len(scales)} scales for {channels} channels")
+        raise Problem(f"weights {name!r} have {len(scales)} scales for {channels} channels; convert them again")
     requant = quantise.conv_requant(x.scale, [float(s) for s in scales], y.scale)
     if np.any(requant.shift > _BIGGEST_SHIFT):
         raise Problem(f"the scales of {x.name!r}, {name!r} and {y.name!r} are too far apart; convert with other data")
