@@ -259,6 +259,11 @@ class Copy(Op):
     out_strides: tuple[int, int, int]
     fill: int | None = None
 
+    @classmethod
+    def in_one_run(cls, index: int, source: int, output: int, count: int, at: int = 0) -> Copy:
+        """`count` elements of tensor `source` that lie together, from element `at` on."""
+        return cls(index, (source,), output, at, 0, (1, 1, 1), count, (0, 0, 0), (0, 0, 0))
+
 
 # ---- operators of the .tflite that passes turn into others
 

@@ -64,10 +64,7 @@ def probe(params: FrontendParams | None = None) -> bytes:
         0: Tensor("features", (1, 1, params.channels), "int8", 1.0, -128, storage=0),
         1: Tensor("first feature", (1, 1), "int8", 1 / 256, -128, storage=1),
     }
-    first = Copy(
-        0, (0,), 1, in_offset=0, out_offset=0, counts=(1, 1, 1), run=1, in_strides=(0,) * 3, out_strides=(0,) * 3
-    )
-    graph = Graph(tensors, (first,), 0, 1)
+    graph = Graph(tensors, (Copy.in_one_run(0, 0, 1, count=1),), 0, 1)
     return pack(graph, plan(graph), Listening(Detector((Label("feature", 255),), window=1), params, _KEEP))
 
 

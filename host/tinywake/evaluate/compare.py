@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinywake.compiler.report import align
 from tinywake.compiler.twm.unpack import unpack
 from tinywake.errors import ModelError
 from tinywake.evaluate.oracles import ORACLES, Interface, is_tflite, tflite_interface, trace_tflite
@@ -76,9 +77,8 @@ class Comparison:
     def lines(self) -> list[str]:
         """A table, and what it says in a sentence or two."""
         cells = [("a", "b", "tensor", "shape", "differing", "by up to", "first at"), *map(_cells, self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [f"{side}: {run}" for side, run in zip("ab", self.runs, strict=True)]
-        lines += ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+        lines += align(cells, left=range(len(cells[0])))
         compared = len(self.rows) - 1
         for side, alone in zip("ab", self.alone, strict=True):
             if alone:

@@ -76,7 +76,7 @@ def _moved(graph: Graph, steps: Sequence[int]) -> Graph:
         if step in steps:
             x, number, storage = tensors[op.input], max(tensors) + 1, storage + 1
             tensors[number] = replace(x, storage=storage, at=0)
-            run = Copy(op.index, (op.input,), number, 0, 0, (1, 1, 1), x.count, (0, 0, 0), (0, 0, 0))
+            run = Copy.in_one_run(op.index, op.input, number, x.count)
             ops += [run, replace(op, inputs=(number, *op.inputs[1:]))]
         else:
             ops.append(op)

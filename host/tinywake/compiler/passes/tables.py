@@ -31,27 +31,26 @@ def fold_tables(graph: Graph) -> Graph:
     ops: list[Op] = []
     for op in graph.ops:
         if isinstance(op, Table):
-            at = _producer(graph, ops, op)
-            before = None if at is None else ops[at]
+            at, before = _producer(graph, ops, op) or (0, None)
             if isinstance(before, Table):
-                del ops[at or 0]
+                del ops[at]
                 op = replace(op, inputs=before.inputs, table=op.table[before.table])
             elif isinstance(before, Conv2D | FullyConnected | AveragePool2D | Add | Mul):
                 act = _clamp(op, before.act, graph.tensors)
                 if act is not None:
-                    ops[at or 0] = replace(before, output=op.output, act=act)
+                    ops[at] = replace(before, output=op.output, act=act)
                     continue
             op = _identity(op, graph.tensors)
         ops.append(op)
     return graph.with_ops(ops)
 
 
-def _producer(graph: Graph, ops: list[Op], op: Op) -> int | None:
-    """The place of the operator that computes `op`'s input, where `op` is the only one to read it."""
+def _producer(graph: Graph, ops: list[Op], op: Op) -> tuple[int, Op] | None:
+    """The operator that computes `op`'s input, and its place, where `op` is the only one to read it."""
     readers = sum(op.input in other.inputs for other in graph.ops)
     if readers > 1 or op.input in (graph.input, graph.output) or graph.tensors[op.input].fill is not None:
         return None
-    return next((place for place, other in enumerate(ops) if other.output == op.input), None)
+    return next(((place, other) for place, other in enumerate(ops) if other.output == op.input), None)
 
 
 def _same_quantisation(x: Tensor, y: Tensor) -> bool:

@@ -108,11 +108,11 @@ def _plain(graph: Graph, variable: int) -> Graph:
         if isinstance(op, ReadVariable) and op.input == variable:
             last = _last_use(graph, op.output)
             if any(place < assign < last for assign in assigns):
-                ops.append(_copy(op, state.count))
+                ops.append(Copy.in_one_run(op.index, op.input, op.output, state.count))
             else:
                 tensors[op.output] = replace(tensors[op.output], storage=state.storage, fill=state.fill)
         elif isinstance(op, AssignVariable) and op.output == variable:
-            ops.append(_copy(op, state.count))
+            ops.append(Copy.in_one_run(op.index, op.input, op.output, state.count))
         else:
             ops.append(op)
     return graph.with_ops(ops, tensors)
@@ -128,7 +128,3 @@ def _last_use(graph: Graph, tensor: int) -> int:
             view = isinstance(op, Reshape | Slice | Concat | Transpose)
             last = max(last, place, _last_use(graph, op.output) if view else -1)
     return last
-
-
-def _copy(op: Op, count: int) -> Copy:
-    return Copy(op.index, op.inputs, op.output, 0, 0, (1, 1, 1), count, (0, 0, 0), (0, 0, 0))

@@ -41,8 +41,7 @@ def _aliases(graph: Graph) -> Graph:
         if begin is None:
             ops.append(op)
         elif changed:
-            count = graph.tensors[op.output].count
-            ops.append(Copy(op.index, op.inputs, op.output, begin, 0, (1, 1, 1), count, (0, 0, 0), (0, 0, 0)))
+            ops.append(Copy.in_one_run(op.index, op.input, op.output, graph.tensors[op.output].count, at=begin))
         else:
             _move(tensors, tensors[op.output].storage, tensors[op.input], begin)
     return graph.with_ops(ops, tensors)
