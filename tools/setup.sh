@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 # make setup: system packages, then .venv with the package in it. Run again, it does only what is missing.
 #
+#   setup.sh cross  the system packages only, cross-compilers and emulators with them (make modules-all, targets-all, test)
+#
 #   PYTHON          the Python for .venv (3.10 or later; else the newest of python3.13 ... python3)
 #   TINYWAKE_EXTRAS what to install beside the base: train,dev
 set -euo pipefail
@@ -14,6 +16,12 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 2; }
 # 1. System packages: to build the C core and MicroPython, to fuzz the core, and voices that speak English.
 debian=(gcc libc6-dev make cmake git pkg-config xz-utils clang libclang-rt-dev
     espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts)
+# To build for the boards and to run them here: Arm, RISC-V and Xtensa, QEMU, and node for rp2040js (a nodejs from
+# elsewhere brings its own npm, which Debian's would be in conflict with).
+cross=(gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf gcc-xtensa-lx106
+    picolibc-xtensa-lx106-elf qemu-system-arm qemu-system-misc)
+command -v npm >/dev/null || cross+=(nodejs npm)
+[ "${1:-}" != cross ] || debian+=("${cross[@]}")
 fedora="gcc make cmake git pkgconf-pkg-config xz python3 espeak-ng flite festival festvox-kal-diphone festvox-slt-arctic-hts"
 brew="python cmake make xz espeak-ng flite"
 
@@ -102,6 +110,8 @@ else
     packages_elsewhere
 fi
 command -v cc >/dev/null || command -v gcc >/dev/null || die "no C compiler: install the packages named above, then run 'make setup' again"
+
+[ "${1:-}" != cross ] || exit 0
 
 # 2. Python
 if [ -x .venv/bin/pip ] && suits .venv/bin/python; then
