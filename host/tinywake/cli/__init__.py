@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""The verbs. Each is a thin wrapper over a public function; heavy modules are imported when a verb needs them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tinywake import __version__
+from tinywake.cli import boards, hearing, models, training
+
+__all__ = ["app"]
+
+# In the order of tinywake --help.
+_VERBS = (
+    training.train,
+    models.compile_, models.inspect, models.run, models.compare,
+    hearing.features, hearing.listen, hearing.eval_,
+    boards.deploy, boards.monitor, boards.targets, boards.boards,
+    training.demo,
+)  # fmt: skip
+
+app = typer.Typer(
+    name="tinywake",
+    help="Train a wake word, compile it to a few kilobytes, hear it on a MicroPython board.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+for _verb in _VERBS:
+    app.command(_verb.__name__.rstrip("_").replace("_", "-"))(_verb)
