@@ -7,6 +7,10 @@ from .model import Model
 
 __all__ = ("Engine", "Hit", "Silent")
 
+GATE_DB = 18  # how far a sound stands out of steady noise that opens the gate "energy"
+HOLD_MS = 1000  # that a gate stays open
+
+_NO_EVENT = -1  # of settle(): a step has ended; less: none has
 _BYTES = (bytes, bytearray)  # made once: a tuple allocates
 
 
@@ -41,17 +45,22 @@ class Engine:
     """One model's front end, network and detector.
 
     `model`: a path, a buffer or a Model. `on_hit(hit)` is called at each hit. `report`: see report.Report.
+    `gate`: lets the model's network sleep where it has nothing to hear. A path, a buffer or a Model of a network with a
+    detector of its own (a voice detector); or "energy", or the dB by which a sound must stand out of steady noise. It
+    stays open for `hold_ms`.
     """
 
-    def __init__(self, model, on_hit=None, report=None):
+    def __init__(self, model, on_hit=None, report=None, gate=None, hold_ms=HOLD_MS):
         self.model = model if isinstance(model, Model) else Model(model)
-        self.native = _tinywake.Listener(self.model.native)
+        self.gate = _gate(gate)  # a Model, dB or None
+        self.native = _native(self.model, self.gate, hold_ms)
         self.report = report or Silent()
         self.on_hit = on_hit
         self.hit = Hit()
         self.lost = 0  # samples that the source could not deliver, since the last reset
-        self._network = self.model.native
-        self._ops = self.model.ops
+        other = self.gate if isinstance(self.gate, Model) else None
+        self._networks = (None, self.model.native, other and other.native, None)  # by native.due
+        self._ops = (0, self.model.ops, other and other.ops, 0)
         self._pcm = b""
         self._at = 0  # samples of _pcm taken
         self._len = 0  # and there
@@ -71,16 +80,22 @@ class Engine:
     def advance(self):
         """Work through what take() holds up to the next hit; False where all of it is used up."""
         native = self.native
-        while self._at < self._len:
-            self._at = native.feed(self._pcm, self._at, self._len)
-            if native.due:
-                self._network.run(0, self._ops)
+        while True:
+            due = native.due
+            if due:
+                network = self._networks[due]
+                if network:
+                    network.run(0, self._ops[due])
                 label = native.settle()
-                self.report.step(self.lost)
+                if label >= _NO_EVENT:
+                    self.report.step(self.lost)
                 if label >= 0:
                     self._heard(label)
                     return True
-        return False
+            elif self._at < self._len:
+                self._at = native.feed(self._pcm, self._at, self._len)
+            else:
+                return False
 
     def drain(self):
         """Work through all that take() holds; return the number of hits."""
@@ -104,3 +119,19 @@ class Engine:
         self.report.hit(hit)
         if self.on_hit:
             self.on_hit(hit)
+
+
+def _gate(gate):
+    if gate == "energy":
+        return GATE_DB
+    return gate if gate is None or isinstance(gate, (int, Model)) else Model(gate)
+
+
+def _native(model, gate, hold_ms):
+    if gate is None:
+        return _tinywake.Listener(model.native)
+    other, name = (gate.native, gate.name) if isinstance(gate, Model) else (gate, "energy")
+    try:
+        return _tinywake.Listener(model.native, other, hold_ms)
+    except ValueError as error:
+        raise ValueError("%s behind %s: %s" % (model.name, name, error)) from None

@@ -12,10 +12,11 @@ class Listener(Engine):
 
     `model`: a path, a buffer or a Model. `on_hit(hit)` is called at each hit, however it is driven.
     `mic`: a microphone of the port; default: the one that the board file names. Each start begins at time 0.
+    `options`: `gate` and `hold_ms`, see Engine.
     """
 
-    def __init__(self, model, on_hit=None, mic=None, report=None):
-        super().__init__(model, on_hit, report)
+    def __init__(self, model, on_hit=None, mic=None, report=None, **options):
+        super().__init__(model, on_hit, report, **options)
         self.mic = mic
         self.listening = False
         self._buffer = bytearray(2 * self.native.step_samples)

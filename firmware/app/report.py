@@ -99,6 +99,8 @@ class Report:
         link.number(b" mean=", self._native.mean(label))
         if not self._native.ready:
             link.number(b" ready=", 0)
+        if not self._native.awake:
+            link.number(b" awake=", 0)
         link.end()
 
     def _level(self, now):

@@ -100,6 +100,14 @@ int tw_detector_push(tw_detector_t *d, const uint8_t *scores, uint32_t t_ms) {
     return event;
 }
 
+bool tw_detector_above(const tw_detector_t *d) {
+    bool above = false;
+    for (uint32_t i = 0; i < d->labels; ++i) {
+        above |= d->label[i].wake && d->label[i].sum > d->label[i].threshold * d->window;
+    }
+    return above;
+}
+
 uint8_t tw_detector_mean(const tw_detector_t *d, uint32_t label) {
     return (uint8_t)(d->label[label].sum / d->window);
 }

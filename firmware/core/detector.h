@@ -48,6 +48,9 @@ void tw_detector_reset(tw_detector_t *d);
 // Of several labels above their thresholds in one step, the one with the highest mean has the event.
 int tw_detector_push(tw_detector_t *d, const uint8_t *scores, uint32_t t_ms);
 
+// Whether any wake label's mean is above its threshold: what a gate asks, which has no events.
+bool tw_detector_above(const tw_detector_t *d);
+
 // The mean that was compared with the threshold, rounded down, 0..255.
 uint8_t tw_detector_mean(const tw_detector_t *d, uint32_t label);
 

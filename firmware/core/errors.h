@@ -17,6 +17,7 @@ enum {
     TW_ERR_DETECTOR = -10, // labels or detector values impossible
     TW_ERR_ARENA = -11,    // arena too small or misaligned
     TW_ERR_RANGE = -12,    // argument outside its range
+    TW_ERR_STATE = -13,    // network's state reaches back endlessly
 };
 
 #endif

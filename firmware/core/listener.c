@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "listener.h"
 
-#include "decode.h"
+#include <string.h>
 
 int tw_listener_open(tw_listener_t *l, tw_model_t *m) {
-    if (!m->frontend) {
-        return TW_ERR_FRONTEND;
+    const int err = tw_scorer_open(&l->scorer, m);
+    if (err) {
+        return err;
     }
-    l->model = m;
     tw_frontend_open(&l->frontend, m->frontend);
-    tw_input_map_open(&l->map, m->input_map);
     tw_detector_open(&l->detector, m->detector);
-    tw_io_t io;
-    tw_tensor_t out;
-    tw_decode_io(m, &io);
-    tw_decode_tensor(m, io.tensor[1], &out);
-    l->flip = out.type == TW_TYPE_INT8 ? 0x80 : 0;
+    l->gate = NULL;
     return TW_OK;
+}
+
+int tw_listener_put_gate(tw_listener_t *l, tw_gate_t *g, const tw_gate_params_t *params) {
+    const int err = tw_gate_open(g, params, &l->frontend, l->scorer.model);
+    l->gate = err ? NULL : g;
+    return err;
 }
 
 void tw_listener_attach(tw_listener_t *l, void *memory) {
@@ -33,23 +34,19 @@ static void advance_time(tw_listener_t *l, uint32_t samples) {
 
 void tw_listener_reset(tw_listener_t *l) {
     tw_frontend_reset(&l->frontend);
-    tw_model_reset(l->model);
+    tw_model_reset(l->scorer.model);
     tw_detector_reset(&l->detector);
-    // A frame ends when its window is full, so the first one takes window - hop samples more than the others.
-    l->t_ms = 0;
-    l->part = 0;
-    advance_time(l, (uint32_t)(l->frontend.window - l->frontend.hop));
-    l->steps = 0;
-    l->rows = 0;
-    l->peak = l->clipped = l->level_peak = l->level_clipped = 0;
-    l->due = l->ready = l->awake = false;
-    for (uint32_t i = 0; i < TW_DETECTOR_MAX_LABELS; ++i) {
-        l->score[i] = 0;
+    if (l->gate) {
+        tw_gate_reset(l->gate);
     }
+    l->scorer.rows = 0;
+    memset(&l->t_ms, 0, sizeof *l - offsetof(tw_listener_t, t_ms));
+    // A frame ends when its window is full, so the first one takes window - hop samples more than the others.
+    advance_time(l, (uint32_t)(l->frontend.window - l->frontend.hop));
 }
 
 uint32_t tw_listener_step_samples(const tw_listener_t *l) {
-    return (uint32_t)l->model->frames * l->frontend.hop;
+    return (uint32_t)l->scorer.model->frames * l->frontend.hop;
 }
 
 static void measure_level(tw_listener_t *l, const int16_t *pcm, size_t n) {
@@ -62,6 +59,30 @@ static void measure_level(tw_listener_t *l, const int16_t *pcm, size_t n) {
     }
 }
 
+// The network's input is whole, and the gate has decided.
+static void begin_step(tw_listener_t *l) {
+    l->due = TW_DUE_WORD;
+    if (l->gate) {
+        l->asleep = !tw_gate_is_open(l->gate);
+        if (l->asleep) {
+            l->due = TW_DUE_NOTHING;
+        } else {
+            tw_backlog_run(&l->gate->backlog, l->scorer.model);
+        }
+    }
+}
+
+static void take_frame(tw_listener_t *l, const uint16_t *frame) {
+    const size_t channels = l->frontend.channels;
+    uint8_t *input = l->gate ? tw_backlog_newest(&l->gate->backlog) : l->scorer.model->input;
+    const bool whole = tw_scorer_take(&l->scorer, frame, channels, input);
+    if (l->gate && tw_gate_take(l->gate, frame, channels)) {
+        l->due = TW_DUE_GATE;
+    } else if (whole) {
+        begin_step(l);
+    }
+}
+
 size_t tw_listener_push(tw_listener_t *l, const int16_t *pcm, size_t n) {
     size_t taken = 0;
     while (taken < n && !l->due) {
@@ -70,33 +91,45 @@ size_t tw_listener_push(tw_listener_t *l, const int16_t *pcm, size_t n) {
         measure_level(l, pcm + taken, used);
         taken += used;
         if (frame) {
-            const size_t channels = l->frontend.channels;
-            tw_input_map_apply(&l->map, frame, channels, (int8_t *)l->model->input + l->rows * channels);
-            l->rows++;
-            l->due = l->rows == l->model->frames;
+            take_frame(l, frame);
         }
     }
     return taken;
 }
 
-int tw_listener_settle(tw_listener_t *l) {
-    if (!l->due) {
-        return -1;
-    }
-    l->due = false;
-    l->rows = 0;
+static int end_step(tw_listener_t *l) {
     l->level_peak = l->peak;
     l->level_clipped = l->clipped;
     l->peak = l->clipped = 0;
     advance_time(l, tw_listener_step_samples(l));
     l->steps += l->steps < UINT32_MAX ? 1 : 0;
-    for (uint32_t i = 0; i < l->detector.labels; ++i) {
-        l->score[i] = (uint8_t)(l->model->output[i] ^ l->flip);
+    if (l->asleep) {
+        memset(l->score, 0, sizeof l->score);
+    } else {
+        tw_scorer_read(&l->scorer, l->score);
     }
-    l->ready = l->steps > l->model->warmup;
-    l->awake = l->awake || l->t_ms >= l->detector.ignore_ms; // for good: time wraps
-    if (!l->ready || !l->awake) {
-        return -1;
+    l->ready = l->steps > l->scorer.model->warmup;
+    l->heeds = l->heeds || l->t_ms >= l->detector.ignore_ms; // for good: time wraps
+    if (!l->ready || !l->heeds) {
+        return TW_NO_EVENT;
     }
     return tw_detector_push(&l->detector, l->score, l->t_ms);
+}
+
+int tw_listener_settle(tw_listener_t *l) {
+    const tw_model_t *m = l->scorer.model;
+    const unsigned due = l->due;
+    l->due = 0;
+    if (due == TW_DUE_GATE) {
+        tw_gate_settle(l->gate);
+        if (l->scorer.rows == m->frames) {
+            begin_step(l);
+        }
+        return TW_NO_STEP;
+    }
+    if (due && l->gate && tw_backlog_next(&l->gate->backlog, m)) {
+        l->due = TW_DUE_WORD;
+        return TW_NO_STEP;
+    }
+    return due ? end_step(l) : TW_NO_STEP;
 }

@@ -4,51 +4,73 @@
 //
 //     while (at < n) {
 //         at += tw_listener_push(l, pcm + at, n - at);
-//         if (l->due) {
-//             tw_model_run(l->model, 0, l->model->op_count);
+//         while (l->due) {
+//             if (l->due != TW_DUE_NOTHING) {
+//                 tw_model_t *m = l->due == TW_DUE_WORD ? word : gate;
+//                 tw_model_run(m, 0, m->op_count);
+//             }
 //             event = tw_listener_settle(l);
 //         }
 //     }
+//
+// With a gate the network sleeps while that is closed: such a step has the scores 0. Where it opens, the network is
+// run over the steps that it missed, or from its reset state over as many as its output depends on: every step in
+// which it is awake has the scores that it would have without a gate.
 #ifndef TW_LISTENER_H
 #define TW_LISTENER_H
 
 #include "detector.h"
 #include "frontend.h"
-#include "input_map.h"
-#include "model.h"
+#include "gate.h"
+#include "scorer.h"
+
+enum {
+    TW_DUE_WORD = 1,    // the wake word's network is to be run
+    TW_DUE_GATE = 2,    // the gate's network
+    TW_DUE_NOTHING = 3, // no network: a step was slept through
+};
+
+enum {
+    TW_NO_EVENT = -1, // a step ended without one
+    TW_NO_STEP = -2,  // no step has ended: the gate's network was run, or one of the earlier steps
+};
 
 typedef struct {
-    tw_model_t *model; // attached; caller's
+    tw_scorer_t scorer;
     tw_frontend_t frontend;
-    tw_input_map_t map;
     tw_detector_t detector;
+    tw_gate_t *gate;     // caller's, or NULL
+    // A reset clears what follows.
     uint32_t t_ms;       // audio time at the end of the last step, since reset; wraps after 49 days
     uint32_t steps;      // since reset, saturating
     uint16_t part;       // samples of time that do not yet make a millisecond
-    uint16_t rows;       // frames already in the network's input
     uint16_t peak;       // of the samples since the last settle, 0..32768
     uint16_t clipped;    // samples at full scale since the last settle, saturating
     uint16_t level_peak, level_clipped; // the same of the last whole step
-    bool due;            // the network has all its new frames
+    uint8_t due;         // 0, or what is to be run before more samples are taken
     bool ready;          // the last step's score counts: the receptive field is full
-    bool awake;          // the ignored time after a reset is over
-    uint8_t flip;        // what makes an output byte a score: int8 and uint8 probabilities differ by the sign bit
+    bool heeds;          // the ignored time after a reset is over
+    bool asleep;         // the network was in the last step
     uint8_t score[TW_DETECTOR_MAX_LABELS]; // of the last step, 0..255
 } tw_listener_t;
 
 // The model has passed tw_model_open. TW_ERR_FRONTEND where it is no listener (no front end in the file).
 int tw_listener_open(tw_listener_t *l, tw_model_t *m);
 
+// Before tw_listener_attach: opens a gate and puts it in front; tw_gate_attach is then the caller's. Errors as of
+// tw_gate_open: without a gate all is as before.
+int tw_listener_put_gate(tw_listener_t *l, tw_gate_t *g, const tw_gate_params_t *params);
+
 // After tw_model_attach; `memory` as in tw_detector_attach.
 void tw_listener_attach(tw_listener_t *l, void *memory);
 
-// Front end, network state, detector and time as new.
+// Front end, network state, gate, detector and time as new.
 void tw_listener_reset(tw_listener_t *l);
 
-// Takes samples up to the next step; returns how many. Takes none while a step is due.
+// Takes samples up to where something is due; returns how many. Takes none while something is.
 size_t tw_listener_push(tw_listener_t *l, const int16_t *pcm, size_t n);
 
-// After the network has run: scores, detector, time. Returns the label of an event or -1.
+// After what was due has run: scores, detector, time. Returns the label of an event, TW_NO_EVENT or TW_NO_STEP.
 int tw_listener_settle(tw_listener_t *l);
 
 // New samples a step.

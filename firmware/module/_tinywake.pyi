@@ -4,7 +4,7 @@ It only converts: every method checks its arguments, calls the core and raises V
 ("TW_ERR_TRUNCATED"). Nothing here allocates after construction; every integer returned is a small int.
 """
 
-from typing import final
+from typing import final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -50,26 +50,35 @@ class Listener:
     """Audio in, decisions out: front end, input map, network and detector of one model file.
 
     It uses the model's own input and state: one listener a model.
+
+    `gate` lets the network sleep, and with it the processor: another model with a detector of its own, or the dB
+    (0..255) by which a sound must stand out of steady noise. It stays open for `hold_ms` (0..65535). In a step that the
+    network slept through scores are 0; in every other they are what they would be without a gate. ValueError: see
+    tw_gate_open in firmware/core/gate.h.
     """
 
-    due: bool  # the network has all its new frames: call run (or model.run in pieces), then settle
+    due: int  # what to run before feed takes more; then settle. 0 nothing is due, 1 the model, 2 the gate's, 3 none
     t_ms: int  # audio time of the last step's end since reset, milliseconds
     level: int  # peak of the last step's samples, 0..32768
     clipped: int  # samples at full scale in the last step
     ready: bool  # the network has seen its whole receptive field since reset
+    awake: bool  # it has run in the last step
     step_samples: int  # new samples a step
     threshold: int  # of the first wake label, 0..255; may be set
-    ram_bytes: int  # front end, detector and this object
+    ram_bytes: int  # front end, detector, the gate but for its model, and this object
 
+    @overload
     def __init__(self, model: Model) -> None: ...
+    @overload
+    def __init__(self, model: Model, gate: Model | int, hold_ms: int) -> None: ...
     def reset(self) -> None:
-        """As new: front end, network state, detector and time."""
+        """As new: front end, network state, gate, detector and time."""
 
     def feed(self, pcm: ReadableBuffer, start: int, end: int) -> int:
-        """Take int16 samples pcm[start:end] up to the next step; return the index of the first sample not taken."""
+        """Take int16 samples pcm[start:end] until something is due; return the index of the first sample not taken."""
 
     def settle(self) -> int:
-        """After the network has run: update the detector. Return the label index of a hit, or -1."""
+        """After what was due has run. Return the label index of a hit, -1: a step ended without one, -2: none ended."""
 
     def score(self, label: int) -> int:
         """Raw probability of the last step, 0..255 (times 1/256)."""

@@ -40,8 +40,8 @@ typedef struct {
 
 typedef struct {
     mp_obj_base_t base;
-    tw_listener_t listener; // its memory is reached through detector.label
-    mp_obj_t model;
+    tw_listener_t listener; // its memory is reached through detector.label, the gate's through backlog.inputs
+    mp_obj_t models;        // or one of them
 } listener_obj_t;
 
 static void check(int code) {
@@ -194,12 +194,34 @@ static void model_attr(mp_obj_t obj, qstr attr, mp_obj_t *dest) {
 
 // ---- Listener
 
+// args: a Model, or the margin of the energy in dB; and the time that the gate stays open in ms.
+static void put_gate(tw_listener_t *l, const mp_obj_t *args) {
+    const mp_int_t hold = mp_obj_get_int(args[1]);
+    tw_gate_params_t params = {NULL, (uint16_t)hold, 0};
+    mp_int_t margin = 0;
+    if (mp_obj_is_small_int(args[0])) {
+        margin = MP_OBJ_SMALL_INT_VALUE(args[0]);
+        params.margin_db = (uint8_t)margin;
+    } else {
+        params.model = model_of(args[0]);
+    }
+    check(hold != params.hold_ms || margin != params.margin_db ? TW_ERR_RANGE : TW_OK);
+    tw_gate_t *gate = m_malloc(sizeof *gate);
+    check(tw_listener_put_gate(l, gate, &params));
+    tw_gate_attach(gate, m_malloc(gate->memory_bytes));
+}
+
 static mp_obj_t listener_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
-    mp_arg_check_num(n_args, n_kw, 1, 1, false);
+    mp_arg_check_num(n_args, n_kw, 1, 3, false);
     listener_obj_t *self = mp_obj_malloc(listener_obj_t, type);
     memset(&self->listener, 0, sizeof self->listener);
-    self->model = args[0];
+    self->models = args[0];
     check(tw_listener_open(&self->listener, model_of(args[0])));
+    if (n_args > 1) {
+        self->models = mp_obj_new_tuple(n_args, args);
+        check(n_args == 3 ? TW_OK : TW_ERR_RANGE);
+        put_gate(&self->listener, args + 1);
+    }
     tw_listener_attach(&self->listener, m_malloc(self->listener.detector.memory_bytes));
     return MP_OBJ_FROM_PTR(self);
 }
@@ -270,7 +292,9 @@ static void listener_attr(mp_obj_t obj, qstr attr, mp_obj_t *dest) {
             dest[0] = MP_OBJ_NULL; // stored
         }
     } else if (attr == MP_QSTR_due) {
-        dest[0] = mp_obj_new_bool(l->due);
+        dest[0] = SMALL(l->due);
+    } else if (attr == MP_QSTR_awake) {
+        dest[0] = mp_obj_new_bool(!l->asleep);
     } else if (attr == MP_QSTR_ready) {
         dest[0] = mp_obj_new_bool(l->ready);
     } else if (attr == MP_QSTR_t_ms) {
@@ -284,7 +308,8 @@ static void listener_attr(mp_obj_t obj, qstr attr, mp_obj_t *dest) {
     } else if (attr == MP_QSTR_threshold) {
         dest[0] = SMALL(*threshold_of(self));
     } else if (attr == MP_QSTR_ram_bytes) {
-        dest[0] = SMALL(sizeof *self + l->detector.memory_bytes);
+        const size_t gate = l->gate ? sizeof *l->gate + l->gate->memory_bytes : 0;
+        dest[0] = SMALL(sizeof *self + l->detector.memory_bytes + gate);
     } else {
         dest[1] = MP_OBJ_SENTINEL;
     }

@@ -15,7 +15,6 @@ from ctypes import (
     c_bool,
     c_char,
     c_int,
-    c_int8,
     c_int16,
     c_int64,
     c_size_t,
@@ -35,7 +34,7 @@ from numpy.typing import NDArray
 from tinywake.errors import FormatError, ModelError, ToolError
 from tinywake.frontend import FrontendParams, frontend_section
 
-__all__ = ["Detector", "Frontend", "Heard", "Listener", "Model"]
+__all__ = ["Detector", "Frontend", "Gate", "Heard", "Listener", "Model"]
 
 _ERRORS = {
     -1: ("TRUNCATED", "the file ends too early; copy or compile it again"),
@@ -50,9 +49,18 @@ _ERRORS = {
     -10: ("DETECTOR", "labels or detector values are impossible; compile it again"),
     -11: ("ARENA", "the working memory is too small or misaligned"),
     -12: ("RANGE", "an argument is outside its range"),
+    -13: ("STATE", "the network's state is more than moving windows, so it cannot sleep behind a gate"),
 }
 
+_DIFFERENT = -9  # FRONTEND, of a gate's and a wake word's
+
 _u8p, _u16p, _i16p = POINTER(c_uint8), POINTER(c_uint16), POINTER(c_int16)
+
+
+class _Steps(ctypes.Structure):
+    """tw_abi_steps_t: addresses of arrays."""
+
+    _fields_ = [(name, c_void_p) for name in ("scores", "means", "t_ms", "events", "ready", "awake", "invokes")]
 
 
 @cache
@@ -88,6 +96,11 @@ def _library() -> ctypes.CDLL:
         ("tw_abi_listener_size", c_size_t),
         ("tw_abi_frontend_size", c_size_t),
         ("tw_abi_detector_size", c_size_t),
+        ("tw_abi_gate_size", c_size_t),
+        ("tw_abi_gate_memory", c_int64, c_void_p),
+        ("tw_abi_put_gate", c_int, c_void_p, c_void_p, c_void_p, c_uint16, c_uint8),
+        ("tw_gate_attach", None, c_void_p, c_void_p),
+        ("tw_backlog_reach", c_int, c_void_p),
         ("tw_abi_model", c_int64, c_void_p, c_int),
         ("tw_abi_listener", c_int64, c_void_p, c_int),
         ("tw_abi_frontend", c_int64, c_void_p, c_int),
@@ -95,7 +108,7 @@ def _library() -> ctypes.CDLL:
         ("tw_abi_model_input", c_void_p, c_void_p),
         ("tw_abi_model_output", c_void_p, c_void_p),
         ("tw_abi_listener_detector", c_void_p, c_void_p),
-        ("tw_abi_listen", c_size_t, c_void_p, _i16p, c_size_t, _u8p, _u8p, POINTER(c_uint32), POINTER(c_int8), _u8p),
+        ("tw_abi_listen", c_size_t, c_void_p, _i16p, c_size_t, POINTER(_Steps)),
         ("tw_abi_features", c_size_t, c_void_p, _i16p, c_size_t, _u16p),
     ):
         function = getattr(lib, name)
@@ -226,7 +239,8 @@ class Heard:
 
     scores: uint8 [steps, labels], probability times 256. means: uint8 [steps, labels], what the detector compares with
     the threshold. t_ms: int64 [steps], end of the step since the start. events: int8 [steps], index of the label that
-    fired, or -1. ready: bool [steps], the receptive field is full.
+    fired, or -1. ready: bool [steps], the receptive field is full. awake: bool [steps], the network has run; where a
+    gate let it sleep, the scores are 0.
     """
 
     scores: NDArray[np.uint8]
@@ -234,6 +248,20 @@ class Heard:
     t_ms: NDArray[np.int64]
     events: NDArray[np.int8]
     ready: NDArray[np.bool_]
+    awake: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What lets a wake word's network sleep: a model with a detector of its own, or None for the sound's energy.
+
+    hold_ms: how long it stays open, 0..65535. margin_db: how far the sound stands out of steady noise, of the energy,
+    0..255; docs/gate.md says how the values were found.
+    """
+
+    model: Model | None = None
+    hold_ms: int = 1000
+    margin_db: int = 18
 
 
 class Detector:
@@ -263,15 +291,16 @@ class Detector:
 
 
 class Listener:
-    """Front end, network and detector of one model, in step."""
+    """Front end, network and detector of one model, in step, behind a gate where there is one."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, gate: Gate | None = None) -> None:
         self._lib = _library()
-        self.model = model
+        self.model, self.gate = model, gate
         if not model.listens:
             raise ModelError(f"{model.name}: has no front end, so it cannot listen; compile it with a detector")
         self._state = (c_char * self._lib.tw_abi_listener_size())()
         _check(self._lib.tw_listener_open(self._state, model._state), model.name)
+        self._gate = None if gate is None else self._put(gate)
         detector = self._lib.tw_abi_listener_detector(self._state)
         self._memory = _aligned(bytes(int(self._lib.tw_abi_detector(detector, 4))))
         self._lib.tw_listener_attach(self._state, self._memory.ctypes.data)
@@ -279,11 +308,43 @@ class Listener:
         count = int(self._lib.tw_abi_detector(detector, 0))
         self.labels = tuple(self._name(detector, i) for i in range(count))
         self.wake = tuple(bool(self._lib.tw_detector_wake(detector, i)) for i in range(count))
+        self._invokes = np.zeros(2, np.uint64)
 
     @property
     def ram_bytes(self) -> int:
         """Of front end and detector, without the model; some 50 less on a board, whose pointers are half as long."""
         return len(self._state) + len(self._memory)
+
+    @property
+    def gate_bytes(self) -> int:
+        """Of what a gate adds, without the arena of its model: its state, and the wake word's latest inputs."""
+        return 0 if self._gate is None else len(self._gate[0]) + len(self._gate[1])
+
+    @property
+    def invokes(self) -> tuple[int, int]:
+        """How often the wake word's network and the gate's have run since this was made."""
+        word, gate = self._invokes.tolist()
+        return word, gate
+
+    def _put(self, gate: Gate) -> tuple[ctypes.Array[c_char], NDArray[np.uint8]]:
+        """The gate's own memory, and what it has been given."""
+        name = f"{self.model.name} behind {gate.model.name if gate.model else 'the gate'}"
+        if not (0 <= gate.hold_ms <= 65535 and 0 <= gate.margin_db <= 255):
+            raise ModelError(f"{name}: it stays open for 0 to 65535 ms, and its margin is 0 to 255 dB")
+        if gate.model and not gate.model.listens:
+            raise ModelError(f"{name}: the gate has no front end, so it cannot listen; compile it with a detector")
+        if gate.model and np.array_equal(gate.model._file, self.model._file):
+            raise ModelError(f"{name}: these are the same network; a gate is another one, that costs less")
+        state = (c_char * self._lib.tw_abi_gate_size())()
+        code = self._lib.tw_abi_put_gate(
+            self._state, state, gate.model._state if gate.model else None, gate.hold_ms, gate.margin_db
+        )
+        if code == _DIFFERENT:
+            raise ModelError(f"{name}: their front ends differ, so they cannot share one; compile both with one step")
+        _check(code, name)
+        memory = _aligned(bytes(int(self._lib.tw_abi_gate_memory(state))))
+        self._lib.tw_gate_attach(state, memory.ctypes.data)
+        return state, memory
 
     def _name(self, detector: int, label: int) -> str:
         length = c_size_t()
@@ -299,15 +360,14 @@ class Listener:
         pcm = _pcm(samples)
         room = len(pcm) // self.step_samples + 1
         scores, means = np.empty((2, room, len(self.labels)), np.uint8)
-        t_ms, events, ready = np.empty(room, np.uint32), np.empty(room, np.int8), np.empty(room, np.uint8)
+        t_ms, events = np.empty(room, np.uint32), np.empty(room, np.int8)
+        ready, awake = np.empty((2, room), np.uint8)
+        into = (scores, means, t_ms, events, ready, awake, self._invokes)
         steps = self._lib.tw_abi_listen(
-            self._state, pcm.ctypes.data_as(_i16p), len(pcm), scores.ctypes.data_as(_u8p), means.ctypes.data_as(_u8p),
-            t_ms.ctypes.data_as(POINTER(c_uint32)), events.ctypes.data_as(POINTER(c_int8)),
-            ready.ctypes.data_as(_u8p),
-        )  # fmt: skip
-        return Heard(
-            scores[:steps], means[:steps], t_ms[:steps].astype(np.int64), events[:steps], ready[:steps].astype(np.bool_)
+            self._state, pcm.ctypes.data_as(_i16p), len(pcm), _Steps(*(array.ctypes.data for array in into))
         )
+        rows = scores[:steps], means[:steps], t_ms[:steps].astype(np.int64), events[:steps]
+        return Heard(*rows, ready[:steps].astype(np.bool_), awake[:steps].astype(np.bool_))
 
     def listen(self, samples: NDArray[np.int16]) -> Heard:
         """One clip from a fresh start."""

@@ -283,7 +283,7 @@ def test_bandwidth_table_of_the_document() -> None:
     rows = re.findall(r"^\| (\w+) \| (\d+) \| ([\d.]+) \| (\d+) \|$", text, re.M)
     n30, name = 2**30 - 1, "x" * 40
     longest: dict[str, list[tuple[str, int | str]]] = {
-        "score": [("label", name), ("t", n30), ("score", 255), ("mean", 255), ("ready", 0)],
+        "score": [("label", name), ("t", n30), ("score", 255), ("mean", 255), ("ready", 0), ("awake", 0)],
         "level": [("t", n30), ("peak", 32768), ("clipped", 3200)],
         "hit": [("label", name), ("t", n30), ("score", 255), ("mean", 255)],
         "lost": [("t", n30), ("samples", n30), ("lines", n30)],

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from tinywake.cli.options import Json, ModelFile, Target
-from tinywake.terminal import err, print_json, progress, save
+from tinywake.cli.options import GateFile, Json, ModelFile, Target
+from tinywake.terminal import err, print_json, progress, save, show
 from tinywake.terminal import out as console
 
 __all__ = ["eval_", "features", "listen"]
@@ -39,6 +38,7 @@ def listen(
     model: ModelFile,
     clips: Annotated[list[Path] | None, typer.Argument(help="Sound files; each is heard from a fresh start.")] = None,
     target: Target = "host",
+    gate: GateFile = None,
     scores: Annotated[Path | None, typer.Option(help="S.npz to write: every step's scores.")] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Listen to this computer's microphone, until Ctrl-C.")] = False,
     seconds: Annotated[float | None, typer.Option(help="Leave after so long, with --mic.", min=0)] = None,
@@ -57,8 +57,9 @@ def listen(
     microphone, book = Microphone(seconds), ScoreBook()
     with progress() as bar, suppress(KeyboardInterrupt) if mic else nullcontext():
         task = bar.add_task("listening", total=len(clips or ()), visible=not mic)
-        live = hear_live(model, microphone, "mic")
-        for heard in live if mic else hear(model, clips or (), target, lambda n: bar.update(task, completed=n)):
+        live = hear_live(model, microphone, "mic", gate)
+        played = hear(model, clips or (), target, lambda n: bar.update(task, completed=n), gate)
+        for heard in live if mic else played:
             for hit in heard.hits:
                 print_json({"clip": heard.clip, "t_ms": hit.t_ms, "label": hit.label, "score": hit.score / 256})
             if scores is not None:
@@ -74,10 +75,11 @@ def eval_(
     positives: Annotated[list[Path], typer.Option(help="Folder or CSV of clips with the word; may be given again.")],
     negatives: Annotated[list[Path], typer.Option(help="Folder or CSV without it; may be given again.")],
     label: Annotated[str | None, typer.Option(help="Which wake label, where the model has several.")] = None,
+    gate: GateFile = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="PNG of the DET curve to write.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure misses against false accepts per hour."""
+    """Measure misses against false accepts per hour, and what a gate would save and cost."""
     from tinywake.evaluate.plots import plot_det
     from tinywake.files import check_writable
     from tinywake.pipeline.evaluation import evaluate
@@ -87,32 +89,15 @@ def eval_(
     with progress() as bar:
         task = bar.add_task("listening")
         result = evaluate(
-            model, positives, negatives, label=label, on_clip=lambda n, of: bar.update(task, completed=n, total=of)
+            model,
+            positives,
+            negatives,
+            label=label,
+            gate=gate,
+            on_clip=lambda n, of: bar.update(task, completed=n, total=of),
         )
     if plot is not None:
         plot_det({result.model: result.curve}, plot, f"{result.label}, {result.model}")
-    if as_json:
-        print_json(result.facts())
-        return
-    low, high = result.false_accept_bounds
-    console.print(
-        f"{result.label}: {result.curve.positives} clips with the word, {result.curve.hours:.2f} h without it, each "
-        f"behind {result.lead_ms} ms of quiet"
-    )
-    table = Table("false accepts/h at most", "threshold", "misses", "false accepts counted", box=None)
-    for budget, threshold, missed, counted in result.curve.table():
-        table.add_row(f"{budget:g}", str(threshold), f"{100 * missed:.1f} %", str(counted))
-    console.print(table)
-    console.print(
-        f"at the model's own threshold {result.threshold}: {100 * result.misses:.1f} % missed, {result.false_accepts} "
-        f"false accepts ({low:.1f} to {high:.1f} an hour at 95 %)"
-    )
-    shares = sorted(result.speakers, key=lambda s: s.missed / s.clips)
-    if len(shares) > 1:
-        middle, worst = shares[len(shares) // 2], shares[-1]
-        console.print(
-            f"{len(shares)} speakers: median {100 * middle.missed / middle.clips:.0f} % missed, worst "
-            f"{100 * worst.missed / worst.clips:.0f} % ({worst.speaker}, {worst.clips} clips)"
-        )
-    if plot is not None:
+    show(result, as_json)
+    if plot is not None and not as_json:
         console.print(f"plot: {plot}")

@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["BoardName", "Json", "ModelFile", "Picture", "Target"]
+__all__ = ["BoardName", "GateFile", "Json", "ModelFile", "Picture", "Target"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Target = Annotated[str, typer.Option("--target", help="host, unix, or a serial port.")]
 BoardName = Annotated[str | None, typer.Option("--board", help="Does it fit this board? See tinywake boards.")]
 Picture = Annotated[Path | None, typer.Option("--picture", help="The arena over time: an .svg or .png to write.")]
 ModelFile = Annotated[Path, typer.Option("--model", help="A compiled model (.twm).")]
+GateFile = Annotated[
+    str | None,
+    typer.Option("--gate", help='What lets the network sleep: a model (vad.twm), or "energy". See docs/gate.md.'),
+]

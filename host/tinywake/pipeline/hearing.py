@@ -15,13 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinywake.audio.clips import Pcm, read_clip
-from tinywake.core import Frontend, Heard, Listener, Model
+from tinywake.core import Frontend, Gate, Heard, Listener, Model
 from tinywake.device.connect import connected
 from tinywake.device.features import features_on, probe
 from tinywake.device.line.hear import listen_on
 
-__all__ = ["Hearing", "Hit", "ScoreBook", "features_of", "hear", "hear_live", "hear_pcm"]
+__all__ = [
+    "ENERGY",
+    "Hearing",
+    "Hit",
+    "ScoreBook",
+    "features_of",
+    "hear",
+    "hear_live",
+    "hear_pcm",
+    "listener_of",
+]
 
+ENERGY = "energy"  # the gate that is no file
 _PIECE = 60 * 16_000  # samples between two movements of the bar
 _Progress = Callable[[float], None]
 
@@ -40,7 +51,8 @@ class Hearing:
     """One clip. Columns are the wake labels in the model's order.
 
     scores: uint8 [steps, labels], the network's raw probability times 256. means: uint8 [steps, labels], what the
-    detector compared with the threshold. t_ms: int [steps], end of the step. ready: bool [steps].
+    detector compared with the threshold. t_ms: int [steps], end of the step. ready: bool [steps]. awake: bool [steps],
+    false where a gate let the network sleep.
     """
 
     clip: str
@@ -49,6 +61,7 @@ class Hearing:
     scores: NDArray[np.uint8]
     means: NDArray[np.uint8]
     ready: NDArray[np.bool_]
+    awake: NDArray[np.bool_]
     hits: tuple[Hit, ...]
 
 
@@ -74,21 +87,36 @@ class ScoreBook:
 
 
 def hear(
-    model: Path, clips: Sequence[Path], target: str = "host", on_progress: _Progress | None = None
+    model: Path,
+    clips: Sequence[Path],
+    target: str = "host",
+    on_progress: _Progress | None = None,
+    gate: str | None = None,
 ) -> Iterator[Hearing]:
     """Yield what `model` hears in each clip, every one from a fresh start, without padding.
 
     clips: sound files of any rate and channel count. target: "host", an emulated board, or a serial port. on_progress:
-    called with the number of clips done, here also with parts of one. Raises AudioError, FormatError, DeviceError or
-    ToolError.
+    called with the number of clips done, here also with parts of one. gate: see listener_of. Raises AudioError,
+    FormatError, ModelError, DeviceError or ToolError.
     """
     named = ((str(path), read_clip(path, silent_ok=True)) for path in clips)
-    yield from hear_pcm(model, named, target, on_progress)
+    yield from hear_pcm(model, named, target, on_progress, gate)
 
 
-def hear_live(model: Path, chunks: Iterable[Pcm], name: str) -> Iterator[Hearing]:
+def listener_of(model: Path, gate: str | None = None) -> Listener:
+    """A listener for a model's file, behind a gate: another model's file, "energy" or none.
+
+    Raises FormatError or ModelError, for two files that do not go together with one line that names both.
+    """
+    opened = Model.open(model)
+    if gate is None:
+        return Listener(opened)
+    return Listener(opened, Gate() if gate == ENERGY else Gate(Model.open(Path(gate))))
+
+
+def hear_live(model: Path, chunks: Iterable[Pcm], name: str, gate: str | None = None) -> Iterator[Hearing]:
     """Yield what `model` hears in each stretch of one long stream, as it comes: int16 [n] at 16 kHz."""
-    listener = Listener(Model.open(model))
+    listener = listener_of(model, gate)
     for pcm in chunks:
         yield _hearing(listener, name, listener.push(pcm))
 
@@ -107,10 +135,14 @@ def features_of(clips: Sequence[Pcm], target: str = "host") -> Iterator[NDArray[
 
 
 def hear_pcm(
-    model: Path, clips: Iterator[tuple[str, Pcm]], target: str = "host", on_progress: _Progress | None = None
+    model: Path,
+    clips: Iterator[tuple[str, Pcm]],
+    target: str = "host",
+    on_progress: _Progress | None = None,
+    gate: str | None = None,
 ) -> Iterator[Hearing]:
     """As `hear`, for samples that are already there: pairs of a name and int16 [n] at 16 kHz."""
-    listener = Listener(Model.open(model))  # also for a board: a file that is damaged is refused before it gets there
+    listener = listener_of(model, gate)  # also for a board: files that are damaged are refused before they get there
     say = on_progress or (lambda done: None)
     if target == "host":
         for done, (name, pcm) in enumerate(clips):
@@ -124,11 +156,12 @@ def hear_pcm(
                 names.append(name)
                 yield pcm
 
-        with contextlib.closing(listen_on(board.port, samples(), model=model.name, directory=board.directory)) as heard:
+        heard = listen_on(board.port, samples(), model=model.name, gate=gate, directory=board.directory)
+        with contextlib.closing(heard):
             for clip, h in enumerate(heard):
                 say(clip + 1)
                 hits = tuple(Hit(hit.t, hit.label, hit.mean) for hit in h.hits)
-                yield Hearing(names[clip], h.labels, h.t_ms.astype(np.int64), h.scores, h.means, h.ready, hits)
+                yield Hearing(names[clip], h.labels, h.t_ms.astype(np.int64), h.scores, h.means, h.ready, h.awake, hits)
 
 
 def _say_part(say: _Progress, done: int, part: float) -> None:
@@ -152,4 +185,5 @@ def _hearing(listener: Listener, name: str, heard: Heard) -> Hearing:
         for step in np.flatnonzero(heard.events >= 0)
     )
     labels = tuple(listener.labels[i] for i in wake)
-    return Hearing(name, labels, heard.t_ms, heard.scores[:, wake], heard.means[:, wake], heard.ready, hits)
+    scores, means = heard.scores[:, wake], heard.means[:, wake]
+    return Hearing(name, labels, heard.t_ms, scores, means, heard.ready, heard.awake, hits)

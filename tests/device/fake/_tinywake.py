@@ -55,18 +55,24 @@ class Model:
 
 
 class Listener:
-    def __init__(self, model):
+    """A gate that is an int is the peak that opens it for a step; one that is a model is open every other step."""
+
+    def __init__(self, model, gate=None, hold_ms=0):
         self.model = model
         self.step_samples = STEP
         self.threshold = 80
         self._wake = model.wake.index(True)
+        self._gate = gate
+        if gate is model:
+            raise ValueError("TW_ERR_RANGE")
         self.ram_bytes = 512
         self.reset()
 
     def reset(self):
         self.model.reset()
-        self.due = False
+        self.due = 0
         self.ready = False
+        self.awake = True
         self.t_ms = 0
         self.level = 0
         self.clipped = 0
@@ -79,7 +85,7 @@ class Listener:
         self._deaf = 0
 
     def feed(self, pcm, start, end):
-        while start < end:
+        while start < end and not self.due:
             if isinstance(pcm, BYTES):
                 value = pcm[2 * start] | pcm[2 * start + 1] << 8
                 if value >= 32768:
@@ -95,14 +101,24 @@ class Listener:
                 self._have = self._peak = self._full = 0
                 self.t_ms += 20
                 self._steps += 1
-                self.due = True
-                break
+                self._begin()
         return start
 
+    def _begin(self):
+        if isinstance(self._gate, Model):
+            self.due = 2
+            return
+        self.awake = self._gate is None or self.level > self._gate
+        self.due = 1 if self.awake else 3
+
     def settle(self):
-        self.due = False
+        if self.due == 2:
+            self.awake = self._gate._runs // self._gate.ops % 2 == 1
+            self.due = 1 if self.awake else 3
+            return -2
+        self._score = min(255, self.level >> 7) if self.due == 1 else 0
+        self.due = 0
         self.ready = self._steps > READY
-        self._score = min(255, self.level >> 7)
         self._mean = (3 * self._mean + self._score) >> 2
         self._deaf = max(0, self._deaf - 1)
         if not self.ready or self._deaf or self._mean < self.threshold:

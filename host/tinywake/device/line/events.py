@@ -103,6 +103,7 @@ class Score:
     score: _Byte  # raw probability times 256
     mean: _Byte  # what the detector compares
     ready: _Flag = 1  # 0: the network has not seen its whole receptive field
+    awake: _Flag = 1  # 0: a gate let it sleep
 
 
 @dataclass(frozen=True)

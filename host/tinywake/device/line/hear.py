@@ -23,6 +23,7 @@ from tinywake.errors import DeviceError
 __all__ = ["Heard", "listen_on", "play_on"]
 
 _CLIP = "listen.wav"  # on the board, in its working directory
+_GATE = "listen-gate.twm"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Heard:
     scores: npt.NDArray[np.uint8]  # [steps, labels] raw probability, times 256
     means: npt.NDArray[np.uint8]  # [steps, labels] what the detector compared with the threshold
     ready: npt.NDArray[np.bool_]  # [steps] the network had seen its whole receptive field
+    awake: npt.NDArray[np.bool_]  # [steps] it had run: no gate let it sleep
     hits: tuple[Hit, ...]
 
 
@@ -42,24 +44,28 @@ def listen_on(
     clips: Iterable[npt.NDArray[np.int16]],
     *,
     model: str | None = None,
+    gate: str | None = None,
     directory: Path | None = None,
     timeout: float = 30.0,
 ) -> Generator[Heard, None, None]:
     """Yield what the board at `port` hears in each clip (int16 [samples], 16 kHz mono), each from a fresh
     start.
 
-    `model`: path on the board; default: the one it boots with. `directory`: the board's file system, where
-    it is a directory of this computer (the unix board): clips are written there instead of sent over the
-    line. `timeout`: seconds of silence after which the board counts as dead.
+    `model`: path on the board; default: the one it boots with. `gate`: a model's file here, which is there for as long
+    as the clips are, or "energy". `directory`: the board's file system, where it is a directory of this computer (the
+    unix board): files are written there instead of sent over the line. `timeout`: seconds of silence after which the
+    board counts as dead.
     """
     with RawRepl(port, timeout) as board:
-        labels = _load(board, model)
         try:
+            labels = _load(board, model, _put_gate(board, gate, directory))
             for clip in clips:
                 _put_clip(board, clip, directory)
                 yield _listen(board, labels)
         finally:
-            _remove_clip(board, directory)
+            _remove(board, _CLIP, directory)
+            if gate is not None:
+                _remove(board, _GATE, directory)
 
 
 def play_on(
@@ -87,11 +93,12 @@ def play_on(
         try:
             board.exec(f"import tinywake.main as m\nm.load() and None\nm.run(mic={_CLIP!r}, paced={paced})", take)
         finally:
-            _remove_clip(board, directory)
+            _remove(board, _CLIP, directory)
 
 
-def _load(board: RawRepl, model: str | None) -> tuple[str, ...]:
-    events = _run(board, f"import tinywake.main as m\nm.load({model!r}, 'all') and None")
+def _load(board: RawRepl, model: str | None, gate: str | None) -> tuple[str, ...]:
+    behind = "" if gate is None else f", gate={gate!r}"
+    events = _run(board, f"import tinywake.main as m\nm.load({model!r}, 'all'{behind}) and None")
     labels = sorted((event for event in events if isinstance(event, Label)), key=lambda label: label.i)
     if not labels:
         raise DeviceError(f"{board.port}: the board did not say what its labels are: is the app the same version?")
@@ -107,17 +114,29 @@ def _put_clip(board: RawRepl, clip: npt.NDArray[np.int16], directory: Path | Non
         file.setsampwidth(2)
         file.setframerate(16000)
         file.writeframes(clip.astype("<i2").tobytes())
+    _put(board, _CLIP, data.getvalue(), directory)
+
+
+def _put_gate(board: RawRepl, gate: str | None, directory: Path | None) -> str | None:
+    """The gate's name on the board."""
+    if gate is None or gate == "energy":
+        return gate
+    _put(board, _GATE, Path(gate).read_bytes(), directory)
+    return _GATE
+
+
+def _put(board: RawRepl, name: str, data: bytes, directory: Path | None) -> None:
     if directory is None:
-        board.put(_CLIP, data.getvalue())
+        board.put(name, data)
     else:
-        (directory / _CLIP).write_bytes(data.getvalue())
+        (directory / name).write_bytes(data)
 
 
-def _remove_clip(board: RawRepl, directory: Path | None) -> None:
+def _remove(board: RawRepl, name: str, directory: Path | None) -> None:
     if directory is not None:
-        (directory / _CLIP).unlink(missing_ok=True)
+        (directory / name).unlink(missing_ok=True)
     else:
-        board.exec(f"import os\nif {_CLIP!r} in os.listdir(): os.remove({_CLIP!r})")
+        board.exec(f"import os\nif {name!r} in os.listdir(): os.remove({name!r})")
 
 
 def _run(board: RawRepl, code: str) -> list[Event]:
@@ -143,7 +162,7 @@ def _listen(board: RawRepl, labels: tuple[str, ...]) -> Heard:
     if len(ends) != 1 or len(scores) != ends[0].steps * width or ends[0].lost:
         want = f"{ends[0].steps} steps" if ends else "an end"
         raise DeviceError(f"{board.port}: {len(scores)} scores of {want} with {width} labels: the run was disturbed")
-    table = np.array([(s.t, s.score, s.mean, s.ready) for s in scores], np.int64).reshape(-1, width, 4)
+    table = np.array([(s.t, s.score, s.mean, s.ready, s.awake) for s in scores], np.int64).reshape(-1, width, 5)
     if (table[:, :, 0] != table[:, :1, 0]).any():
         raise DeviceError(f"{board.port}: the scores of a step do not belong together: the run was disturbed")
     return Heard(
@@ -152,5 +171,6 @@ def _listen(board: RawRepl, labels: tuple[str, ...]) -> Heard:
         table[:, :, 1].astype(np.uint8),
         table[:, :, 2].astype(np.uint8),
         table[:, 0, 3].astype(np.bool_),
+        table[:, 0, 4].astype(np.bool_),
         tuple(event for event in events if isinstance(event, Hit)),
     )
