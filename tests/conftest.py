@@ -1,13 +1,45 @@
-"""What all tests share: where optional material lies, and a reason for every skip."""
+"""What all tests share: where optional material lies, a reason for every skip, and what runs on which target."""
 
 from __future__ import annotations
 
 import os
+import runpy
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tinywake.device.deploy import deploy
+from tinywake.device.targets.registry import TARGETS, open_target
+from tinywake.device.targets.target import Target
+
 REPO = Path(__file__).resolve().parent.parent
+QUICK = ("host", "unix")  # the targets on which every test always runs
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-target", action="store_true", help="only what has a target, on every one there is (make test-targets)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "lean(*targets): emulated chips on which make test, too, runs this test")
+    config.addinivalue_line("markers", "long: takes too much for emulated chips, even in make test-targets")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that has a parameter `target` runs on the slower ones where it is marked, or asked for."""
+
+    def belongs(item: pytest.Item) -> bool:
+        target = item.callspec.params.get("target") if hasattr(item, "callspec") else None
+        if config.getoption("--every-target"):
+            return target not in (None, "host") and (target in QUICK or not item.get_closest_marker("long"))
+        return target in (None, *QUICK) or any(target in mark.args for mark in item.iter_markers("lean"))
+
+    config.hook.pytest_deselected(items=[item for item in items if not belongs(item)])
+    items[:] = [item for item in items if belongs(item)]
 
 
 def _optional(variable: str, default: str) -> Path:
@@ -37,3 +69,34 @@ def speech() -> Path:
 @pytest.fixture(scope="session")
 def vectors() -> Path:
     return REPO / "tests" / "vectors"
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Where to run something on a target: its name, or the port of one that lives as long as the session.
+
+    An emulated chip has the app once, so that later only models are sent; the quick targets start afresh each time.
+    """
+    boards: dict[str, Target] = {}
+    model = tmp_path_factory.mktemp("running") / "quiet.twm"
+    with ExitStack() as stack:
+
+        def call(name: str) -> str:
+            if name in QUICK:
+                return name
+            if name not in boards or not boards[name].running:
+                model.write_bytes(runpy.run_path(str(REPO / "tests" / "core" / "tiny.py"))["listening_model"]())
+                boards[name] = stack.enter_context(open_target(name))
+                deploy(boards[name].port, model, board=boards[name].board, start=False)
+            return boards[name].port
+
+        yield call
+
+
+@pytest.fixture
+def place(target: str, running: Callable[[str], str]) -> str:
+    """The test's target, as `running` has it."""
+    lacking = None if target == "host" else TARGETS[target].available()
+    if lacking:
+        pytest.skip(lacking)
+    return running(target)

@@ -123,9 +123,9 @@ else
     "$python" -m venv .venv || die "$python -m venv failed: see above, then run 'make setup' again"
 fi
 
-# 3. The package, its C core compiled, editable: Python edits count at once, C edits at the next setup.
+# 3. The package, its C core compiled, editable: Python edits count at once, C edits and moved files at the next setup.
 hash() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-64; }
-stamp=$({ echo "$extras"; .venv/bin/python -V; cat pyproject.toml CMakeLists.txt firmware/core/* host/native/*; } | hash)
+stamp=$({ echo "$extras"; .venv/bin/python -V; find host -name '*.py' | sort; cat pyproject.toml CMakeLists.txt firmware/core/* host/native/*; } | hash)
 if [ -x .venv/bin/tinywake ] && [ "$(cat .venv/tinywake.stamp 2>/dev/null)" = "$stamp" ]; then
     step "package: up to date"
 else

@@ -12,6 +12,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${TINYWAKE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tinywake}
 say() { printf '%s\n' "$*" >&2; }
+# shellcheck source=firmware/targets/debian.sh
+. "$here/debian.sh"
 
 pins() { grep -v '^#' "$here/micropython.pins"; }
 
@@ -29,12 +31,6 @@ unpack() {
     printf '%s\n' "$cache/$2"
 }
 
-checked() { # checked SHA256 FILE
-    local sum
-    sum=$(if command -v sha256sum >/dev/null; then sha256sum "$2"; else shasum -a 256 "$2"; fi)
-    [ "${sum%% *}" = "$1" ] || { say "$2: SHA-256 differs from $1"; return 1; }
-}
-
 from_url() {
     say "getting MicroPython's source from MICROPY_URL"
     if [ -z "${MICROPY_SHA256:-}" ]; then
@@ -48,19 +44,7 @@ from_url() {
 
 from_debian() { # from_debian SUITE SHA256 TARBALL NAME
     say "getting MicroPython's source: Debian's package, suite $1"
-    local mirror apt=(apt-get -qq -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null
-        -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o Acquire::Languages=none
-        -o "APT::Sandbox::User=$(id -un)")
-    # shellcheck disable=SC2016 # apt's variable, not the shell's
-    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed -n 1p)
-    [ -n "$mirror" ] || { say "apt has no Debian mirror configured"; return 1; }
-    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" || return 1
-    # trusted: keyrings older than the suite cannot check its signature; the pinned SHA-256 below does.
-    printf 'deb-src [trusted=yes] %s %s main\n' "$mirror" "$1" > "$work/sources.list"
-    (cd "$work" && "${apt[@]}" update && "${apt[@]}" source --download-only --tar-only --only-source micropython) >&2 \
-        || { say "suite $1 is not to be had from apt's mirror"; return 1; }
-    [ -f "$work/$3" ] || { say "suite $1 no longer carries $3"; return 1; }
-    checked "$2" "$work/$3" && unpack "$work/$3" "$4"
+    debian_source "$1" micropython "$3" "$2" && unpack "$work/$3" "$4"
 }
 
 if [ -n "${MICROPY_DIR:-}" ]; then

@@ -9,6 +9,7 @@ import re
 import runpy
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -19,12 +20,17 @@ import numpy.typing as npt
 import pytest
 from rich.console import Console
 
+from tinywake.device.boards import load_board
+from tinywake.device.firmware import built_module, how_to_build
 from tinywake.device.line.events import Event, Hit, Score, State
 from tinywake.device.line.hear import listen_on
 from tinywake.device.line.lines import LineReader, encode_line
 from tinywake.device.line.port import open_port
 from tinywake.device.line.rawrepl import RawRepl
+from tinywake.device.line.remote import execute
 from tinywake.device.monitor import View, monitor
+from tinywake.device.targets.registry import TARGETS, open_target
+from tinywake.device.targets.target import Target
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import DeviceError, ToolError
 
@@ -93,9 +99,56 @@ def test_body_with_the_native_module(board: UnixBoard) -> None:
     run_body(board)
 
 
+@pytest.fixture(params=TARGETS)
+def target(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.lean("qemu-armv6m", "qemu-microbit", "qemu-rv32imc")
+def test_body_on_every_target(target: str) -> None:
+    """With the native module, on a fresh board, without the help of deploy."""
+    if lacking := TARGETS[target].available():
+        pytest.skip(lacking)
+    with open_target(target) as board:
+        run_body_as_file(board)
+
+
+def run_body_as_file(board: Target) -> None:
+    facts = load_board(board.board)
+    module = built_module(facts.arch)
+    assert module, how_to_build(facts.arch)
+    model = runpy.run_path(str(ROOT / "tests/core/tiny.py"))["listening_model"]
+    app = ROOT / "firmware/app"
+    files = {f"lib/tinywake/{path.relative_to(app)}": path.read_bytes() for path in sorted(app.rglob("*.py"))}
+    files |= {
+        "lib/tinywake/pins.py": facts.pins.read_bytes(),
+        "lib/_tinywake.mpy": module.read_bytes(),
+        "computer.twm": model(threshold=120, window=1, refractory_ms=100),
+        "app_body.mpy": compiled(ROOT / "tests/device/app_body.py"),
+    }
+    with RawRepl(board.port, timeout=120) as repl:
+        repl.exec("import os\nfor d in ('lib', 'lib/tinywake', 'lib/tinywake/port'):\n    os.mkdir(d)")
+        for name, data in files.items():
+            repl.put(name, data)
+    execute(board.port, "")  # after a soft reset: a heap without holes
+    with RawRepl(board.port, timeout=120) as repl:
+        check_body(repl.exec("import app_body").decode())
+
+
+def compiled(path: Path) -> bytes:
+    """As a .mpy: a board with little memory cannot compile what is so long."""
+    done = subprocess.run(
+        [ROOT / "build/targets/mpy-cross", "-s", path.name, "-o", "-", path], stdout=subprocess.PIPE, check=True
+    )
+    return done.stdout
+
+
 def run_body(board: UnixBoard) -> None:
     with RawRepl(board.port) as repl:
-        said = repl.exec((ROOT / "tests/device/app_body.py").read_text()).decode()
+        check_body(repl.exec((ROOT / "tests/device/app_body.py").read_text()).decode())
+
+
+def check_body(said: str) -> None:
     last = said.strip().splitlines()[-1]
     found = re.fullmatch(r"TINYWAKE-TEST: passed (\d+), failed 0", last)
     assert found, said

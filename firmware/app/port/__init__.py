@@ -6,7 +6,8 @@ A port has:
     ticks_ms() -> int, ticks_diff(later, earlier) -> int, sleep_ms(ms)
     write(buf, start, end, wait_ms) -> int  to the serial link: waits for room (-1: for ever); bytes taken
     read_file(path) -> buffer               in place where the file system can, else one heap copy
-    find_model() -> str                     path of the model to load; OSError where there is none
+    find_models(role="model") -> [str]      paths to try, best first: docs/slots.md; the other role is "gate"
+    find_model(role="model") -> str         the best of them; OSError where there is none
     digest(buf) -> bytes                    SHA-256 in hex
     identity() -> (board, firmware, mpy)    for @boot: two strings and the number of the native ABI
     every(period_ms, callback)              background timer: callback(ignored); 0 stops; RuntimeError: none

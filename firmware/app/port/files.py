@@ -5,14 +5,19 @@ import hashlib
 import os
 from binascii import hexlify
 
-__all__ = ("digest", "find_model", "read_file")
+from .. import slots
+
+__all__ = ("digest", "find_model", "find_models", "read_file")
 
 _HOMES = ("", "/rom")  # working directory, ROMFS
 
 
 def read_file(path):
-    """The file's bytes: in place if it lies in ROMFS, else in a heap buffer (aligned: it begins a block)."""
-    with open(path, "rb") as file:
+    """The file's bytes: in place if it lies in ROMFS, else in a heap buffer (aligned: it begins a block).
+
+    A bare name is that of a model in a slot, if one has it.
+    """
+    with open(_located(path), "rb") as file:
         try:
             return memoryview(file)
         except TypeError:
@@ -25,23 +30,41 @@ def read_file(path):
         return data
 
 
-def find_model():
-    """What the first line of model.txt names, else the first .twm by name."""
-    try:
-        with open("model.txt") as file:
-            name = file.readline().strip()
-        if name:
-            return name
-    except OSError:
-        pass
-    for home in _HOMES:
-        try:
-            names = sorted(name for name in os.listdir(home or ".") if name.endswith(".twm"))
-        except OSError:
-            continue
-        if names:
-            return home + "/" + names[0] if home else names[0]
+def find_models(role="model"):
+    """Paths to try, best first: the selected slot, the one before it; without those, a "model" that lies about."""
+    found = [path for path in slots.paths(role) if _is_file(path)]
+    if role == "model":
+        for home in _HOMES:
+            try:
+                names = sorted(name for name in os.listdir(home or ".") if name.endswith(".twm"))
+            except OSError:
+                continue
+            names = [home + "/" + name if home else name for name in names]
+            found += [name for name in names if name not in found]
+    return found
+
+
+def find_model(role="model"):
+    """The best of find_models(); OSError where there is none."""
+    for path in find_models(role):
+        return path
     raise OSError("no .twm on the board: tinywake deploy puts one there")
+
+
+def _located(name):
+    if "/" not in name:
+        entries = slots.chosen()
+        for role in sorted(entries):  # the selected one before the one before it
+            if entries[role].endswith("/" + name) and _is_file(entries[role]):
+                return entries[role]
+    return name
+
+
+def _is_file(path):
+    try:
+        return os.stat(path)[0] & 0x8000 != 0
+    except OSError:
+        return path.startswith("/flash/")  # flash.py's, which looks for itself
 
 
 def digest(data):

@@ -12,7 +12,8 @@ from time import sleep_ms, ticks_diff, ticks_ms
 import machine
 
 from .. import pins
-from .files import digest, find_model, read_file
+from . import files, flash
+from .files import digest
 from .i2s import I2SMicrophone
 from .wav import WavMicrophone
 
@@ -20,6 +21,7 @@ __all__ = (
     "digest",
     "every",
     "find_model",
+    "find_models",
     "identity",
     "microphone",
     "read_file",
@@ -33,6 +35,21 @@ _out = getattr(sys.stdout, "buffer", sys.stdout)  # cooked where there is no buf
 _poll = select.poll()
 _poll.register(sys.stdout, select.POLLOUT)
 _timer = None
+
+
+def find_models(role="model"):
+    found = files.find_models(role)
+    return found + [path for path in flash.find_models(role) if path not in found]
+
+
+def find_model(role="model"):
+    for path in find_models(role):
+        return path
+    return files.find_model(role)  # which says what is missing
+
+
+def read_file(path):
+    return flash.read_file(path) or files.read_file(path)
 
 
 def write(buf, start, end, wait_ms):
@@ -66,6 +83,10 @@ def microphone(path=None, paced=None):
     mic = pins.MIC
     if path or mic["kind"] == "wav":
         return WavMicrophone(_this, path or mic["path"], mic.get("paced", True) if paced is None else paced)
+    if mic["kind"] == "pdm":
+        from .pdm import PdmMicrophone
+
+        return PdmMicrophone(_this, mic)
     return I2SMicrophone(_this, mic)
 
 

@@ -10,13 +10,14 @@ import sys
 from time import sleep_ms, ticks_diff, ticks_ms
 
 from .. import pins
-from .files import digest, find_model, read_file
+from .files import digest, find_model, find_models, read_file
 from .wav import WavMicrophone
 
 __all__ = (
     "digest",
     "every",
     "find_model",
+    "find_models",
     "identity",
     "microphone",
     "read_file",

@@ -29,13 +29,13 @@ class Connection:
 
 
 @contextmanager
-def connected(target: str, model: Path) -> Iterator[Connection]:
+def connected(target: str, model: Path, *, counting: bool = False) -> Iterator[Connection]:
     """Deploy `model` to a target by name, or to a serial port, and end the target afterwards.
 
-    Raises DeviceError or ToolError with one line.
+    counting: a target by name is one for measuring, see Target.counting. Raises DeviceError or ToolError with one line.
     """
     if target in TARGETS:
-        with open_target(target) as board:
+        with open_target(target, counting=counting) as board:
             yield Connection(board.port, board.directory, deploy(board.port, model, board=board.board, start=False))
     elif "/" not in target and not re.fullmatch(r"COM\d+", target, re.IGNORECASE):
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")

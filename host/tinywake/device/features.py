@@ -34,9 +34,9 @@ _OFFSET = 12  # where in an INPUT_MAP that field stands
 # The file is read into memory and its map moved there: the checksum over all of it is not asked for.
 _LISTEN = """
 import gc, _tinywake
+from tinywake.port import port
 def features(path, field, window, first, count, chunk):
-    with open(path, "rb") as file:
-        model = bytearray(file.read())
+    model = bytearray(port.read_file(path))
     model[field:field + 4] = (-128 - {span} * window & 0xffffffff).to_bytes(4, "little")
     model = _tinywake.Model(model)
     listener = _tinywake.Listener(model)

@@ -21,14 +21,24 @@ class Target(ABC):
     port: str  # what to give to mpremote; valid while it runs
     directory: Path | None  # its file system, where that is a folder of this computer
 
-    @staticmethod
+    @classmethod
     @abstractmethod
-    def available() -> str | None:
+    def available(cls) -> str | None:
         """None where it can run, else one line: what is missing and how to get it."""
+
+    @classmethod
+    def counting(cls) -> Self:
+        """A board for measuring: where it can, its clock goes by what the processor does, the same in every run."""
+        return cls()
 
     @abstractmethod
     def start(self) -> None:
         """Boot the board."""
+
+    @property
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether it runs: a program on the board can end it only by a crash."""
 
     @abstractmethod
     def stop(self) -> None:

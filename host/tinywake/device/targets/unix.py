@@ -52,12 +52,12 @@ class UnixBoard(Target):
         name = "micropython-usermod" if usermod else "micropython"
         return root and root / "build" / "targets" / "unix" / name
 
-    @staticmethod
-    def available() -> str | None:
+    @classmethod
+    def available(cls) -> str | None:
         """None where it can run, else one line: what is missing and how to get it."""
         if os.name != "posix":
             return "unix: needs a Unix; on Windows use WSL"
-        interpreter = UnixBoard._interpreter(not _native_modules_load())
+        interpreter = cls._interpreter(not _native_modules_load())
         if interpreter is None:
             return "unix: needs a checkout of the project, where make targets builds it"
         return None if interpreter.exists() else "unix: the interpreter is not built: make targets"

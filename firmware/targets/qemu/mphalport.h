@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+#include <stddef.h>
+#include "shared/runtime/interrupt_char.h"

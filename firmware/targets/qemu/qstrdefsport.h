@@ -1,0 +1,3 @@
+// Names with characters that the sources cannot spell.
+// *FORMAT-OFF*
+Q(/lib)

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// An I2S microphone wired to the emulated board, as an INMP441: 24 bits in slots of 32, driven by the firmware's own
+// clocks. Whenever the clock begins it says a zero, which no driver takes whole, then a clip, and then zeros.
+import fs from 'node:fs';
+import { GPIOPinState } from 'rp2040js';
+
+const SLOT_BITS = 24;
+const PAUSE_NS = 2e6; // without a clock for so long, the next one is a new beginning
+
+export class Microphone {
+  /**
+   * `options`: clip (a wav file of 16 kHz, mono, 16 bits, read at each beginning), sck, ws, sd (pins), right (else it
+   * speaks in the left slot), offset (added to every sample, in units of the 24 bits).
+   */
+  constructor(mcu, options) {
+    this.mcu = mcu;
+    this.options = options;
+    this.samples = new Int16Array(0);
+    this.at = 0; // samples said
+    this.word = 0;
+    this.bit = SLOT_BITS;
+    this.slot = null; // which one it is in: true for the right one
+    this.ws = false;
+    this.data = false;
+    this.level = null; // of the pin
+    this.last = -Infinity; // time of the clock's last rise, nanoseconds
+    mcu.gpio[options.sck].addListener((state) => this._clock(state === GPIOPinState.High));
+  }
+
+  // WS is taken at the clock's rise and data changes at its fall, so that the first bit follows a change of WS by one
+  // clock, whichever edge the firmware moves WS on: MicroPython takes the one, CircuitPython the other.
+  _clock(high) {
+    if (high) {
+      const now = this.mcu.clock.nanosCounter;
+      if (now - this.last > PAUSE_NS) this._begin();
+      this.last = now;
+      this.ws = this.mcu.gpio[this.options.ws].value === GPIOPinState.High;
+      return;
+    }
+    if (this.slot !== this.ws) {
+      this.slot = this.ws;
+      this.bit = 0;
+      if (this._mine) this.word = ((this.samples[this.at++] ?? 0) << 8) + this.options.offset;
+    }
+    this.data = this._mine && this.bit < SLOT_BITS && ((this.word >> (SLOT_BITS - 1 - this.bit)) & 1) === 1;
+    this.bit += 1;
+  }
+
+  get _mine() {
+    return this.slot === this.options.right;
+  }
+
+  /** Bring the pin up to date: a PIO step after the edge, as a real one's follows by some nanoseconds. */
+  settle() {
+    if (this.level === this.data) return;
+    this.level = this.data;
+    this.mcu.gpio[this.options.sd].setInputValue(this.data);
+  }
+
+  _begin() {
+    this.samples = readWav(this.options.clip);
+    this.at = -1;
+    this.slot = null;
+  }
+}
+
+function readWav(path) {
+  const file = fs.readFileSync(path);
+  for (let at = 12; at + 8 <= file.length;) {
+    const size = file.readUInt32LE(at + 4);
+    if (file.toString('latin1', at, at + 4) === 'data') {
+      const bytes = file.subarray(at + 8, at + 8 + (Math.min(size, file.length - at - 8) & ~1));
+      return new Int16Array(new Uint8Array(bytes).buffer, 0, bytes.length >> 1);
+    }
+    at += 8 + size + (size & 1);
+  }
+  throw new Error(`${path}: not a wav file`);
+}
