@@ -27,7 +27,7 @@ ABI = (6, 3)  # of our native modules: MicroPython 1.23 and later
 # By their number in sys.implementation._mpy and in a .mpy; firmware/module/mpy_size.py has the same.
 ARCHES = ("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa",
           "xtensawin", "rv32imc", "rv64imc")  # fmt: skip
-BUILDABLE = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc")  # firmware/module/Makefile
+BUILDABLE = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")  # firmware/module/Makefile
 _VIPER = 2  # kind of code in a native .mpy
 _HAS_RODATA, _HAS_BSS = 0x20, 0x40
 
@@ -82,8 +82,11 @@ def built_module(arch: str) -> Path | None:
 
 
 def how_to_build(arch: str) -> str:
-    """What makes the module for an architecture, or that nothing does yet."""
-    return f"make modules ARCH={arch}" if arch in BUILDABLE else "tinywake cannot build it yet"
+    """What brings the module for an architecture, or that nothing does yet."""
+    if arch not in BUILDABLE:
+        return "tinywake cannot build it yet"
+    make = f"make modules ARCH={arch}"
+    return make if places.checkout() else f"this tinywake came without it: install a wheel, or {make} in a checkout"
 
 
 @dataclass(frozen=True)
