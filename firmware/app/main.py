@@ -24,26 +24,53 @@ __all__ = ("load", "run", "start", "stop")
 listener = None  # the one that load() made
 
 
-def load(model=None, score="live", on_hit=None):
-    """Open the model (default: port.find_model()), send the boot lines and return the listener."""
+def load(model=None, score="live", on_hit=None, gate=None):
+    """Open the model, send the boot lines and return the listener. `gate`: see engine.Engine.
+
+    Default: the best of port.find_models() that can be opened, behind the gate that the board has, if it can be; of all
+    that cannot there is an error line each. A model that is named has no gate but one that is named too.
+    """
     global listener
     stop()
     listener = None  # before the new arena is allocated
     link = Link(port.write)
     link.wait_ms = BOOT_WAIT_MS
     _say_boot(link)
-    path = model
     try:
-        path = path or port.find_model()
-        model = Model(path)
-        model.verify()
-        listener = Listener(model, on_hit)
-        listener.report = Report(link, model, listener.native, score)
-        _say_model(link, model, listener.native)
-    except (OSError, ValueError, MemoryError) as error:
-        _say_error(link, "load", "%s: %s" % (path or "model", error))
+        paths = [model] if model else port.find_models() or [port.find_model()]
+    except OSError as error:
+        _say_error(link, "load", "model: %s" % error)
         raise
+    own = None if model or gate else _found_gate(link)
+    tries = [(path, each) for path in paths for each in ((own, None) if own else (gate,))]
+    for path, gate in tries:
+        try:
+            model = Model(path)
+            model.verify()
+            listener = Listener(model, on_hit, gate=gate)
+            if isinstance(listener.gate, Model):
+                listener.gate.verify()
+            listener.report = Report(link, model, listener.native, score)
+            _say_model(link, model, listener.native)
+            break
+        except (OSError, ValueError, MemoryError) as error:
+            _say_error(link, "load", "%s: %s" % (path, error))
+            model = listener = None
+            if (path, gate) == tries[-1]:
+                raise
     return listener
+
+
+def _found_gate(link):
+    """The board's own, docs/slots.md; None where it has none that opens: better without than not at all."""
+    for path in port.find_models("gate"):
+        try:
+            gate = Model(path)
+            gate.verify()
+            return gate
+        except (OSError, ValueError, MemoryError) as error:
+            _say_error(link, "load", "%s: %s" % (path, error))
+    return None
 
 
 def start(mic=None, paced=None, **options):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Files are written beside and renamed: a reader never sees half of one, a failure leaves what was there."""
+"""Files are written beside and renamed: a reader never sees half of one, a failure leaves what was there.
+
+And the one folder for what can be made or fetched again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,15 @@ from pathlib import Path
 
 from tinywake.errors import ToolError
 
-__all__ = ["check_writable", "keep_apart", "write_beside"]
+__all__ = ["cache_folder", "check_writable", "keep_apart", "write_beside"]
+
+
+def cache_folder() -> Path:
+    """$TINYWAKE_CACHE, else $XDG_CACHE_HOME/tinywake, else ~/.cache/tinywake."""
+    named = os.environ.get("TINYWAKE_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinywake"
 
 
 def write_beside(path: Path, write: Callable[[Path], object]) -> None:

@@ -4,8 +4,14 @@
 import contextlib
 import dataclasses
 import io
+import json
 import os
+import re
 import runpy
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 import wave
@@ -16,7 +22,7 @@ import pytest
 from rich.console import Console
 
 from tinywake.device import places
-from tinywake.device.deploy import deploy
+from tinywake.device.deploy import DeployReport, deploy, watched
 from tinywake.device.firmware import Firmware, module_for
 from tinywake.device.line.remote import execute
 from tinywake.device.monitor import monitor
@@ -66,43 +72,67 @@ def pty_that_says(garbage: bytes) -> Iterator[str]:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "word.twm"
-    path.write_bytes(os.urandom(3001))
+    path.write_bytes(tone_model())
     return path
+
+
+def tone_model(threshold: int = 120) -> bytes:
+    model = runpy.run_path(str(ROOT / "tests/core/tiny.py"))["listening_model"]
+    blob: bytes = model(threshold=threshold, window=1, refractory_ms=100)
+    return blob
 
 
 @needs_board
 def test_everything_arrives_once(board: UnixBoard, model: Path) -> None:
     first = deploy(board.port, model, board="UNIX")
-    assert "word.twm" in first.copied
+    slot = "tinywake-models/model.a/word.twm"
+    assert slot in first.copied
     assert "lib/tinywake/port/unix.py" in first.copied
     assert not first.unchanged
-    assert (board.directory / "word.twm").read_bytes() == model.read_bytes()
-    assert (board.directory / "model.txt").read_text() == "word.twm\n"
+    assert (board.directory / slot).read_bytes() == model.read_bytes()
+    assert first.model_path == slot
     pins = places.boards() / "UNIX" / "board.py"
     assert (board.directory / "lib" / "tinywake" / "pins.py").read_bytes() == pins.read_bytes()
     assert first.heap_before > first.heap_loaded > 0
+    ram = first.ram
+    assert ram.free - ram.module - ram.app - sum(ram.models) - ram.listener == ram.left > 0
+    assert ram.models[0] >= ram.arenas[0] + len(model.read_bytes())  # one copy on the heap
     assert not list(board.directory.rglob("*~"))
 
     second = deploy(board.port, model)  # the board knows its pins by now
     assert not second.copied
     assert second.bytes_copied == 0
 
-    model.write_bytes(os.urandom(1000))
+    model.write_bytes(tone_model(121) + bytes(1000))
     (board.directory / "lib" / "tinywake" / "link.py").write_text("broken")
     third = deploy(board.port, model, board="UNIX")
-    assert set(third.copied) == {"word.twm", "lib/tinywake/link.py"}
-    assert third.model_bytes == 1000
-
-
-def tone_model() -> bytes:
-    model = runpy.run_path(str(ROOT / "tests/core/tiny.py"))["listening_model"]
-    blob: bytes = model(threshold=120, window=1, refractory_ms=100)
-    return blob
+    assert set(third.copied) == {"tinywake-models/model.b/word.twm", "lib/tinywake/link.py"}
+    assert third.model_bytes == len(tone_model()) + 1000
 
 
 @needs_board
+def test_only_a_board_with_a_pdm_microphone_gets_the_decimator(
+    board: UnixBoard, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not (board.directory / "lib" / "_tinywake_pdm.mpy").exists()
+    deploy(board.port, model, board="UNIX", start=False)
+    assert not (board.directory / "lib" / "_tinywake_pdm.mpy").exists()
+    copied = tmp_path / "boards" / "UNIX"
+    shutil.copytree(places.boards() / "UNIX", copied)
+    with (copied / "board.py").open("a") as pins:
+        pins.write('OTHER = {"kind": "pdm"}\n')
+    monkeypatch.setattr(places, "boards", lambda: tmp_path / "boards")
+    report = deploy(board.port, model, board="UNIX", start=False)
+    assert sorted(path for path in report.copied if path.startswith("lib/")) == [
+        "lib/_tinywake_pdm.mpy",
+        "lib/tinywake/pins.py",
+    ]
+    again = deploy(board.port, model, start=False)
+    assert not again.copied
+    assert "lib/_tinywake_pdm.mpy" in again.unchanged
+
+
 def test_the_board_listens_afterwards_and_after_a_reset(board: UnixBoard, model: Path) -> None:
-    model.write_bytes(tone_model())
     board.directory.mkdir(exist_ok=True)
     with wave.open(str(board.directory / "mic.wav"), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
@@ -198,13 +228,45 @@ def test_faults_are_named(board: UnixBoard, model: Path, tmp_path: Path) -> None
 
 @needs_board
 def test_a_full_or_read_only_board_keeps_its_files(board: UnixBoard, model: Path) -> None:
-    deploy(board.port, model, board="UNIX")
+    report = deploy(board.port, model, board="UNIX")
     before = model.read_bytes()
-    model.write_bytes(os.urandom(100))
-    (board.directory / "word.twm~").mkdir()  # nothing can be written under the temporary name
+    model.write_bytes(tone_model(121))
+    (board.directory / "tinywake-models/model.b/word.twm~").mkdir(parents=True)  # nothing can be written there
     with pytest.raises(DeviceError, match=r"word\.twm"):
         deploy(board.port, model)
-    assert (board.directory / "word.twm").read_bytes() == before
+    assert (board.directory / report.model_path).read_bytes() == before
+
+
+@needs_board
+@pytest.mark.parametrize("blocks", [0, 3])
+def test_a_full_file_system_is_told_with_figures(board: UnixBoard, model: Path, blocks: int) -> None:
+    """`blocks`: room that statvfs reports; 0: it reports more than there is, and the write fails."""
+    full = (
+        "import builtins, os, sys\n"
+        "class Full:\n    def __getattr__(self, name): return getattr(os_, name)\n"
+        "os_ = os\nfull = Full()\n"
+    )
+    if blocks:
+        full += f"full.statvfs = lambda path: (4096, 4096, 100, {blocks}, {blocks})\nsys.modules['os'] = full\n"
+        says = r"file\(s\) need [0-9,]+ bytes, the board's file system has 12,288 free: remove something"
+    else:
+        full += (
+            "class File:\n"
+            "    def __init__(self, *a): self.f = open_(*a)\n"
+            "    def write(self, data): raise OSError(28)\n"
+            "    def close(self): self.f.close()\n"
+            "open_ = open\n"
+            "builtins.open = lambda *a: File(*a) if a[1:] == ('wb',) else open_(*a)\n"
+        )
+        says = r"copying lib/\S+: the file system is full: remove something"
+    board.directory.mkdir(exist_ok=True)
+    (board.directory / "boot.py").write_text(full)
+    with pytest.raises(DeviceError, match=says):
+        deploy(board.port, model, board="UNIX")
+    assert not list(board.directory.rglob("*~"))
+    assert not list(board.directory.rglob("*.mpy"))
+    (board.directory / "boot.py").unlink()
+    assert deploy(board.port, model, board="UNIX").copied
 
 
 @pytest.mark.parametrize(
@@ -223,6 +285,88 @@ def test_a_full_or_read_only_board_keeps_its_files(board: UnixBoard, model: Path
 def test_firmware_that_cannot_load_the_module(change: dict[str, object], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         module_for(dataclasses.replace(STOCK, **change), "/dev/ttyACM0")  # type: ignore[arg-type]
+
+
+def test_watching_deploys_after_each_change_and_only_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, app = tmp_path / "word.twm", tmp_path / "app"
+    app.mkdir()
+    model.write_bytes(b"1")
+    (app / "main.py").write_text("1")
+    monkeypatch.setattr(places, "app", lambda: app)
+    looks: list[int] = []
+    deployed: list[bytes] = []
+    changes = {
+        3: lambda: model.write_bytes(b"22"),
+        4: lambda: model.write_bytes(b"333"),  # still being written
+        9: lambda: (app / "main.py").write_text("22"),
+        13: lambda: (app / "new.py").write_text(""),
+        17: model.unlink,
+        21: lambda: model.write_bytes(b"4444"),
+    }
+
+    def sleep(seconds: float) -> None:
+        looks.append(1)
+        assert len(looks) < 40
+        changes.get(len(looks), lambda: None)()
+        if len(looks) == 30:
+            raise KeyboardInterrupt
+
+    def put() -> DeployReport:
+        if not model.exists():
+            raise DeviceError("no such model")
+        deployed.append(model.read_bytes())
+        return None  # type: ignore[return-value]
+
+    monkeypatch.setattr("tinywake.device.deploy.watch.time.sleep", sleep)
+    outcomes: list[object] = []
+
+    def watch() -> None:
+        for outcome in watched(put, [model], "UNIX"):
+            outcomes.append(outcome)
+
+    with pytest.raises(KeyboardInterrupt):
+        watch()
+    assert [str(each) for each in outcomes] == ["None"] * 4 + ["no such model", "None"]
+    assert deployed == [b"1", b"333", b"333", b"333", b"4444"]
+
+
+@needs_board
+def test_watch_on_the_command_line_ends_with_ctrl_c(board: UnixBoard, model: Path) -> None:
+    board.directory.mkdir(exist_ok=True)
+    with wave.open(str(board.directory / "mic.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(16000 * 120))
+    words = ["deploy", board.port, "--model", str(model), "--board", "UNIX", "--watch", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinywake", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["listening"]
+        model.write_bytes(b"not a model")
+        assert process.stderr is not None
+        said = [process.stderr.readline(), process.stderr.readline()]
+        assert "word.twm" in "".join(said)
+        model.write_bytes(tone_model(122))
+        again = json.loads(process.stdout.readline())
+        assert again["models"][0]["path"] == "tinywake-models/model.b/word.twm"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (0, "")
+        assert "no longer watching" in err
+        assert "Traceback" not in err
+    finally:
+        process.kill()
+        process.wait()
+
+
+@needs_board
+def test_without_a_port_it_is_the_only_board_that_is_meant(board: UnixBoard, model: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tinywake", "deploy", "--model", str(model)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"tinywake: (no board is connected|several boards)[^\n]+\n", done.stderr)
 
 
 def test_thumb_boards_fall_back_to_armv6m(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def test_a_board_needs_neither_heap_nor_flash_for_it(reference: Path, tmp_path: 
     here = trace_twm(model, x)
     steps = steps_of(file)
     wanted = [(1, step.start, step.end) for step in steps]
-    heap = 96  # KB: objects are twice a board's size
+    heap = 104  # KB: objects are twice a board's size
     assert sum(step.end - step.start for step in steps) > heap * 1024 - file.file_bytes - file.arena_bytes
     with UnixBoard(heap_kb=heap) as board:
         deploy(board.port, model, board=board.board, start=False)

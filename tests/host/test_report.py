@@ -200,13 +200,17 @@ def board(**memory: int | str) -> Board:
     return replace(known, memory=replace(known.memory, **memory))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", [name for name in board_names() if name != "UNIX"])
+MEASURED = [name for name in board_names() if (memory := load_board(name).memory) and memory.heap]
+
+
+@pytest.mark.parametrize("name", MEASURED)
 @pytest.mark.parametrize("listens", [False, True])
 def test_bills_add_up(name: str, listens: bool) -> None:
     blob = listening_model() if listens else heavy()
     known, report = load_board(name), file_report(parse(blob))
     memory, bill = known.memory, make_bill(report, blob, known)
     assert memory is not None
+    assert memory.heap is not None
     assert sum(entry.ram for entry in bill.entries) + bill.ram_left == memory.ram
     assert sum(entry.flash for entry in bill.entries) + bill.front_left + bill.storage_left == memory.flash
     assert bill.home == memory.home
@@ -334,7 +338,7 @@ def test_board_files(name: str) -> None:
         if known.chip.startswith("RP2"):
             assert mic["ws"] == mic["sck"] + 1  # the port's own rule
     if known.memory is not None:
-        assert known.memory.heap < known.memory.ram
+        assert (known.memory.heap or 0) < known.memory.ram
         assert known.memory.home in HOMES
 
 
@@ -343,7 +347,7 @@ def test_every_figure_of_a_board_has_a_source() -> None:
         text = (places.boards() / name / "board.toml").read_text()
         lines = text.partition("[memory]")[2].splitlines()
         for before, line in pairwise(lines):
-            assert not line or line.startswith("#") or "#" in line or before.startswith("#"), f"{name}: {line}"
+            assert not line or line.startswith(("#", "[")) or "#" in line or before.startswith("#"), f"{name}: {line}"
 
 
 @pytest.mark.parametrize(("change", "says"), [
@@ -392,7 +396,7 @@ def test_a_module_costs_what_its_build_said(repo: Path, tmp_path: Path) -> None:
 
 
 def test_the_app_is_as_large_as_when_it_was_measured(tmp_path: Path) -> None:
-    """bill.py holds what the app takes on a board of 32 bits: on this computer it was 26,656 bytes then."""
+    """bill.py holds what the app takes on a board of 32 bits: on this computer it was 30,368 bytes then."""
     if lacking := UnixBoard.available():
         pytest.skip(lacking)
     with UnixBoard(tmp_path) as unix:
@@ -406,7 +410,7 @@ def test_the_app_is_as_large_as_when_it_was_measured(tmp_path: Path) -> None:
             "import gc, _tinywake\ngc.collect()\na = gc.mem_alloc()\nimport tinywake.main\ngc.collect()\n"
             "answer(gc.mem_alloc() - a)",
         )
-    assert used == pytest.approx(26_656, rel=0.1), "measure _APP, _APP_LISTENER and _RUNNING again: docs/memory.md"
+    assert used == pytest.approx(30_368, rel=0.1), "measure _APP, _APP_LISTENER and _RUNNING again: docs/memory.md"
 
 
 def test_unnamed_operators_have_no_empty_column() -> None:

@@ -15,9 +15,9 @@ __all__ = ["app"]
 # In the order of tinywake --help.
 _VERBS = (
     training.train,
-    models.compile_, models.inspect, models.run, models.compare,
+    models.compile_, models.inspect, models.run, models.compare, models.bench,
     hearing.features, hearing.listen, hearing.eval_,
-    boards.deploy, boards.monitor, boards.targets, boards.boards,
+    boards.flash, boards.deploy, boards.image, boards.monitor, boards.targets, boards.boards, boards.doctor,
     training.demo,
 )  # fmt: skip
 

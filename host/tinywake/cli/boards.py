@@ -1,43 +1,96 @@
 # SPDX-License-Identifier: MIT
-"""deploy, monitor, targets, boards: what runs a model."""
+"""flash, deploy, image, monitor, targets, boards, doctor: what runs a model."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tinywake.cli.options import Json, ModelFile
+from tinywake.terminal import err, print_json, progress, show
 from tinywake.terminal import out as console
-from tinywake.terminal import print_json, show
 
-__all__ = ["boards", "deploy", "monitor", "targets"]
+__all__ = ["boards", "deploy", "doctor", "flash", "image", "monitor", "targets"]
+
+
+def flash(
+    port: Annotated[str | None, typer.Argument(help="Serial port of the board; else the only one.")] = None,
+    board: Annotated[str | None, typer.Option(help="Name under boards/; else by its chip, where one has it.")] = None,
+    firmware: Annotated[Path | None, typer.Option(help="A .bin or .uf2; else the one pinned for the board.")] = None,
+    drive: Annotated[Path | None, typer.Option(help="Of a Pico in BOOTSEL, where it is not found.")] = None,
+    erase: Annotated[bool, typer.Option("--erase", help="Erase all of the flash first, files included.")] = False,
+    no_stub: Annotated[bool, typer.Option("--no-stub", help="ESP32: without esptool's helper; slow.")] = False,
+    baud: Annotated[int, typer.Option(help="ESP32: with the helper.", min=9600)] = 460800,
+    as_json: Json = False,
+) -> None:
+    """Put MicroPython on a board; the file is checked before anything is erased, and what is written after."""
+    from tinywake.device.flash.flash import Order
+    from tinywake.device.flash.flash import flash as put
+
+    with progress() as bar:
+        task = bar.add_task("looking", total=1.0)
+        result = put(
+            Order(port, board, firmware, drive, erase=erase, stub=not no_stub, baud=baud),
+            lambda stage, fraction: bar.update(task, description=stage, completed=fraction),
+        )
+    show(result, as_json)
 
 
 def deploy(
-    port: Annotated[str, typer.Argument(help="Serial port of the board.")],
     model: ModelFile,
+    port: Annotated[str | None, typer.Argument(help="Serial port of the board; else the only one.")] = None,
     board: Annotated[str | None, typer.Option(help="Name under boards/; needed the first time.")] = None,
+    gate: Annotated[Path | None, typer.Option(help="A second model, which tells when to look for the word.")] = None,
+    no_gate: Annotated[bool, typer.Option("--no-gate", help="Take away the gate that the board has.")] = False,
+    home: Annotated[str | None, typer.Option(help="Of the models: heap, romfs, xip [docs/deploy.md].")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on: deploy again whenever a file changes.")] = False,
     as_json: Json = False,
 ) -> None:
     """Put module, app and model on a board; only what changed is copied, and everything is verified by hash."""
     from tinywake.compiler.twm.unpack import unpack
+    from tinywake.device.deploy import Choices, DeployReport, watched
     from tinywake.device.deploy import deploy as put
+    from tinywake.device.usb.find import find_board
 
-    unpack(model)
-    report = put(port, model, board=board)
-    if as_json:
-        print_json({**asdict(report), "firmware": str(report.firmware)})
+    found = port or find_board()
+    choices = Choices(gate=gate, no_gate=no_gate, home=home)
+
+    def once() -> DeployReport:
+        for path in filter(None, (model, gate)):
+            unpack(path)
+        return put(found, model, board=board, choices=choices)
+
+    if not watch:
+        show(once(), as_json)
         return
-    console.print(
-        f"{report.port}: {report.firmware}; copied {len(report.copied)} files ({report.bytes_copied:,} bytes), "
-        f"{len(report.unchanged)} unchanged; model {report.model_bytes:,} bytes, module {report.module_bytes:,}; "
-        f"heap free {report.heap_before:,} -> {report.heap_loaded:,} with module and app"
-    )
-    for note in report.notes():
-        console.print(note)
+    try:
+        for result in watched(once, [model, *([gate] if gate else [])], board):
+            if isinstance(result, DeployReport):
+                show(result, as_json)
+            else:
+                err.print(f"tinywake: {result}")
+            err.print("watching; Ctrl-C ends it")
+    except KeyboardInterrupt:
+        err.print("no longer watching; the board stays as it is")
+
+
+def image(
+    model: ModelFile,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .uf2 to write.")],
+    firmware: Annotated[
+        Path | None, typer.Option(help="A .uf2 with module and app in it; else the one built here.")
+    ] = None,
+    board: Annotated[str, typer.Option(help="Name under boards/: one whose flash has room for a model.")] = "RPI_PICO",
+    as_json: Json = False,
+) -> None:
+    """Make one file of firmware, module, app and model: drag it onto a Pico's drive, and it listens."""
+    from tinywake.device.image.ready import make_image
+    from tinywake.files import keep_apart
+
+    keep_apart((out,), (model, *([firmware] if firmware else [])))
+    show(make_image(model, out, firmware, board), as_json)
 
 
 def monitor(
@@ -72,3 +125,28 @@ def boards(as_json: Json = False) -> None:
     from tinywake.device.boards import Boards
 
     show(Boards(), as_json)
+
+
+def doctor(
+    port: Annotated[str | None, typer.Argument(help="Serial port of a board, to look at that as well.")] = None,
+    board: Annotated[str | None, typer.Option(help="Its name under boards/ [as the pins on it say].")] = None,
+    mic: Annotated[bool, typer.Option("--mic", help="Check the board's microphone instead.")] = False,
+    milliseconds: Annotated[int, typer.Option(help="With --mic: how long.", min=25, max=10_000)] = 500,
+    wav: Annotated[str | None, typer.Option(help="With --mic: a wav file on the board instead.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find out what is wrong, and say what to do about it; exit code 2 where something is."""
+    from tinywake.device.doctor import diagnose
+    from tinywake.device.doctor.mic import check_microphone
+    from tinywake.device.usb.find import find_board
+
+    if mic:
+        heard = check_microphone(port or find_board(), milliseconds, wav)
+        show(heard, as_json)
+        healthy = not heard.faults
+    else:
+        found = diagnose(port, board)
+        show(found, as_json)
+        healthy = found.healthy
+    if not healthy:
+        raise typer.Exit(2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""compile, inspect, run, compare: networks as files."""
+"""compile, inspect, run, compare, bench: networks as files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinywake.errors import CompileError
 from tinywake.terminal import out as console
 from tinywake.terminal import print_json, save, show
 
-__all__ = ["compare", "compile_", "inspect", "run"]
+__all__ = ["bench", "compare", "compile_", "inspect", "run"]
 
 
 def compile_(
@@ -128,3 +128,15 @@ def compare(
     result = run(parse_run(a), parse_run(b), x, count=count, seed=seed)
     show(result, as_json)
     raise typer.Exit(0 if result.first is None else 1)
+
+
+def bench(
+    model: Annotated[Path, typer.Argument(help="A compiled model (.twm).")],
+    target: Target = "host",
+    layers: Annotated[bool, typer.Option("--layers", help="Every operator by itself.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Count what a model costs: cycles or instructions where a target counts them, and memory."""
+    from tinywake.pipeline.benching import bench as run
+
+    show(run(model, target, layers=layers), as_json)

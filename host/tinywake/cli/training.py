@@ -42,7 +42,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Train a wake word from text-to-speech, put it on an emulated board, and play clips to it."""
-    from tinywake.pipeline.demo import run_demo
+    from tinywake.pipeline.demo.demo import run_demo
 
     missing = next((path for path in clip or () if not path.is_file()), None)
     if missing is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tinywake.compiler.report import Report, align
 from tinywake.core import Listener, Model
 from tinywake.device import places
-from tinywake.device.boards import HOMES, Board, Memory, load_board
+from tinywake.device.boards import HOMES, Board, load_board
 from tinywake.device.firmware import built_module, how_to_build, read_native
 from tinywake.errors import ConfigError, ModelError
 
@@ -20,11 +20,11 @@ __all__ = ["Bill", "Entry", "Fit", "fit", "make_bill"]
 
 _BLOCK = 4096  # of flash, for files and for what UF2 writes
 # Heap besides code, model, arena and buffers, by gc.mem_free() on the RPI_PICO firmware of MicroPython 1.25.0
-# in rp2040js: after `import tinywake`, with tinywake.main as well, and what more a listener takes that runs.
-_APP, _APP_LISTENER, _RUNNING = 12_800, 19_568, 2_795
-_RING = 125 * 128  # firmware/app/port/i2s.py: milliseconds, and bytes of each
+# in rp2040js: after `import tinywake`, with tinywake.main as well, and what more a listener takes that runs
+# (tests/bench/app_heap.py).
+_APP, _APP_LISTENER, _RUNNING = 16_768, 26_032, 3_283
+_RING = 128 * 128  # firmware/app/port/i2s.py: milliseconds, and bytes of each
 _SAMPLE = 2 + 4  # bytes of the app's two buffers: int16, and the 32-bit slots of most microphones
-_HOMES_OF_DEPLOY = ("heap",)  # what `tinywake deploy` can do today
 _NAMED = 3  # tensors in a message
 _MODULE, _WEIGHTS, _RESULTS = "interpreter module and app", "weights and graph", "intermediate results"
 
@@ -115,6 +115,9 @@ def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
     memory = board.memory
     if memory is None:
         raise ConfigError(f"{board.name} has no memory of its own to fill: name another board, see tinywake boards")
+    heap = memory.heap
+    if heap is None:
+        raise ConfigError(f"the free heap of {board.name} is not known: name another board, see tinywake boards")
     listening = _listening_bytes(blob)
     module, lacking = _module(board, bool(listening))
     front = memory.flash - memory.storage
@@ -125,7 +128,7 @@ def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
     state = f"{report.state_bytes:,} of them streaming state" if report.state_bytes else ""
     weights = Entry(_WEIGHTS, 0 if in_place else report.file_bytes, image, HOMES[home])
     entries = [
-        Entry("MicroPython and its libraries", memory.ram - memory.heap, front - gap if in_place else front),
+        Entry("MicroPython and its libraries", memory.ram - heap, front - gap if in_place else front),
         module,
         weights,
         Entry(_RESULTS, report.arena_bytes + report.state_bytes, 0, state),
@@ -133,10 +136,10 @@ def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
     if listening:
         entries.append(Entry("front end, detector, microphone", listening, 0))
     heaviest = max(entries[1:], key=lambda each: each.ram)
-    ram_left = memory.heap - sum(entry.ram for entry in entries[1:])
+    ram_left = heap - sum(entry.ram for entry in entries[1:])
     front_left = gap - image if in_place else 0
     storage_left = memory.storage - module.flash - (0 if in_place else image)
-    ram = (ram_left, memory.heap, "RAM", _decides(report, heaviest))
+    ram = (ram_left, heap, "RAM", _decides(report, heaviest))
     flash = (front_left, gap, "flash", _decides(report, weights))
     storage = (storage_left, memory.storage, "the file system", _decides(report, weights))
     limits = [ram, flash, storage] if in_place else [ram, storage]
@@ -149,7 +152,7 @@ def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
         front_left=front_left,
         storage_left=storage_left,
         limit=f"{where}, {100 * (1 - left / whole):.0f} % used; most by {why}",
-        notes=(*lacking, *_notes(report, memory, home, ram_left)),
+        notes=(*lacking, *_notes(report, board, home, ram_left)),
         missing=tuple(f"{-left:,} bytes of {where}: {why}" for left, _, where, why in limits if left < 0),
     )
 
@@ -196,16 +199,18 @@ def _decides(report: Report, entry: Entry) -> str:
     return f"{_RESULTS}, {entry.ram:,}: operator {report.peak} {report.ops[report.peak].kind} needs {held}"
 
 
-def _notes(report: Report, memory: Memory, home: str, left: int) -> list[str]:
+def _notes(report: Report, board: Board, home: str, left: int) -> list[str]:
     notes = []
-    if home not in _HOMES_OF_DEPLOY:
+    piece = board.memory.piece if board.memory else None
+    if home == "xip":
         left -= report.file_bytes
         fits = f"{left:,} bytes would be left" if left >= 0 else f"{-left:,} bytes are missing for that"
-        notes.append(f"tinywake deploy still copies the model to the heap: {fits}")
+        puts = "puts it there with --home xip, else" if board.chip == "RP2040" else "still"
+        notes.append(f"tinywake deploy {puts} copies the model to the heap: {fits}")
     pieces = {"the arena": report.arena_bytes + report.state_bytes}
     if home == "heap":
         pieces["the file"] = report.file_bytes
     for what, count in pieces.items():
-        if memory.piece is not None and count > memory.piece:
-            notes.append(f"{what} is one piece of {count:,} bytes; this heap may have none over {memory.piece:,}")
+        if piece is not None and count > piece:
+            notes.append(f"{what} is one piece of {count:,} bytes; this heap may have none over {piece:,}")
     return notes

@@ -6,6 +6,7 @@ Its pins and microphone are in board.py beside it, which goes onto the board as 
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from tinywake.device import places
 from tinywake.device.firmware import BUILDABLE
 from tinywake.errors import ConfigError
 
-__all__ = ["HOMES", "Board", "Boards", "Memory", "board_names", "load_board"]
+__all__ = ["HOMES", "STATES", "Board", "Boards", "Current", "Memory", "Release", "board_names", "load_board"]
 
-# Of a model (docs/memory.md). No stock firmware has ROMFS, which would be a third.
-HOMES = {"heap": "one copy on the heap", "xip": "in flash, read in place"}
+# Of a model (docs/memory.md). No stock firmware has ROMFS.
+HOMES = {"heap": "one copy on the heap", "xip": "in flash, read in place", "romfs": "in ROMFS, read in place"}
+STATES = ("busy", "idle", "sleep", "deep sleep")  # of a chip; it hears in the first two
 
 
 def _text(default: Any = MISSING) -> Any:
@@ -30,17 +32,42 @@ def _bytes(default: Any = MISSING) -> Any:
     return field(default=default, metadata={"low": 1, "high": 1 << 32, "least": 0})
 
 
+def _between(low: float, high: float) -> Any:
+    return field(metadata={"low": low, "high": high, "least": 0})
+
+
 @dataclass(frozen=True)
 class Memory:
     """[memory]: what a board has, and what its stock firmware leaves of it. Bytes."""
 
     ram: int = _bytes()
-    heap: int = _bytes()  # free after boot
     flash: int = _bytes()
     storage: int = _bytes()  # of the flash: the file system; the firmware's part is in front of it
     home: str = _text()  # of a model, one of HOMES
+    heap: int | None = _bytes(None)  # free after boot; None: not measured yet
     piece: int | None = _bytes(None)  # the most that the heap gives in one piece, where it comes in pieces
     firmware: int | None = _bytes(None)  # of its part, what it fills; needed for the home "xip"
+
+
+@dataclass(frozen=True)
+class Current:
+    """One of [[power]]: what the chip takes, from its datasheet."""
+
+    state: str = _text()  # one of STATES
+    milliamps: float = _between(0.0001, 1000)
+    volts: float = _between(1, 6)
+    at: str = _text()  # the table's conditions
+    source: str = _text()  # document, its version, table
+
+
+@dataclass(frozen=True)
+class Release:
+    """[firmware]: the stock firmware of a board. url, version and sha256 pin one; without them none is fetched."""
+
+    page: str = _text()  # where people find it
+    version: str | None = _text(None)
+    url: str | None = _text(None)
+    sha256: str | None = _text(None)
 
 
 @dataclass(frozen=True)
@@ -64,6 +91,8 @@ class Board:
     target: str | None  # the emulated target that stands for it
     pins: Path  # its board.py
     memory: Memory | None  # None: that of the computer it runs on
+    firmware: Release | None  # None: it cannot be flashed
+    power: tuple[Current, ...] = ()  # what datasheets say; of the chip alone
 
     @property
     def lacks(self) -> str | None:
@@ -94,7 +123,7 @@ class Boards:
         """For people."""
         rows = [("board", "", "module", "heap free", "deploy")]
         for board in self.known:
-            heap = f"{board.memory.heap:,}" if board.memory else ""
+            heap = f"{board.memory.heap:,}" if board.memory and board.memory.heap else ""
             deploy = board.lacks or ("yes" if board.tried else "not yet tried on silicon")
             rows.append((board.name, board.title, board.arch, heap, deploy))
         return align(rows, left=(0, 1, 2, 4))
@@ -112,7 +141,7 @@ def load_board(name: str) -> Board:
     if name not in board_names():
         raise ConfigError(f"no board {name}; known: {', '.join(board_names())}")
     tables = read_toml(path)
-    memory = tables.pop("memory", None)
+    memory, firmware, power = (tables.pop(name, None) for name in ("memory", "firmware", "power"))
     table = read_table(_Table, tables, path, "board")
     pins = directory / "board.py"
     if not pins.is_file():
@@ -126,7 +155,29 @@ def load_board(name: str) -> Board:
         target=table.target,
         pins=pins,
         memory=None if memory is None else _memory(memory, path),
+        firmware=None if firmware is None else _release(firmware, path),
+        power=() if power is None else _currents(power, path),
     )
+
+
+def _currents(tables: object, path: Path) -> tuple[Current, ...]:
+    if not isinstance(tables, list):
+        raise ConfigError(f"{path}: power must be a list of tables: write [[power]]")
+    currents = tuple(read_table(Current, table, path, "power") for table in tables)
+    for current in currents:
+        if current.state not in STATES:
+            raise ConfigError(f"{path}: power.state = {current.state!r} must be one of {', '.join(STATES)}")
+    return currents
+
+
+def _release(table: object, path: Path) -> Release:
+    release = read_table(Release, table, path, "firmware")
+    pinned = [name for name in ("version", "url", "sha256") if getattr(release, name) is not None]
+    if pinned and len(pinned) < 3:
+        raise ConfigError(f"{path}: firmware.version, url and sha256 pin a file together; here is only {pinned[0]}")
+    if release.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", release.sha256):
+        raise ConfigError(f"{path}: firmware.sha256 must be 64 hexadecimal digits in lower case")
+    return release
 
 
 def _memory(table: object, path: Path) -> Memory:

@@ -19,14 +19,13 @@ from tinywake.audio import dataset, sources
 from tinywake.audio.clips import Pcm
 from tinywake.audio.features import Extract
 from tinywake.audio.folders import IN_VALIDATION
-from tinywake.audio.voices.synth import cache_folder
 from tinywake.compiler.build import compile_tflite
 from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.core import Frontend, Model
 from tinywake.errors import FormatError, ToolError
 from tinywake.evaluate.metrics import DetCurve, Rule, det, poisson_bounds
 from tinywake.evaluate.plots import plot_det
-from tinywake.files import check_writable, write_beside
+from tinywake.files import cache_folder, check_writable, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.card import card
 from tinywake.pipeline.listening import listening_of

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -15,22 +14,15 @@ from tinywake.audio.voices.engines import engines
 from tinywake.audio.voices.voice import Engine, Utterance
 from tinywake.config import fingerprint
 from tinywake.errors import AudioError, ToolError
+from tinywake.files import cache_folder
 
-__all__ = ["Progress", "cache_folder", "speak_all"]
+__all__ = ["Progress", "speak_all"]
 
 Progress = Callable[[str, float], None]  # stage, fraction 0..1
 
 _FORMAT = 3  # change it when the clip made from the same speech changes
 _BATCH = 24  # utterances a job: festival starts once for each
 _MARGIN = RATE // 50  # 20 ms of silence stay on both sides
-
-
-def cache_folder() -> Path:
-    """$TINYWAKE_CACHE, else $XDG_CACHE_HOME/tinywake, else ~/.cache/tinywake."""
-    named = os.environ.get("TINYWAKE_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinywake"
 
 
 def speak_all(

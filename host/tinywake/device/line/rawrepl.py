@@ -2,17 +2,18 @@
 """A small client of MicroPython's raw REPL: run code on a board, see its output as it comes, put files there.
 
 Why not mpremote: a clip takes several commands, each a process that enters the REPL anew; its Python
-interface is not a documented one; and its file commands need os.ilistdir, which CircuitPython lacks. deploy
-still uses it for what it is good at. Code goes over in raw-paste mode, whose flow control keeps any UART
-from overrunning.
+interface is not a documented one; and its file commands need os.ilistdir, which CircuitPython lacks. Code
+goes over in raw-paste mode, whose flow control keeps any UART from overrunning.
 """
 
 import binascii
 import contextlib
+import json
 import math
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from tinywake.device.line.lines import printable
 from tinywake.device.line.port import GONE, open_port
@@ -23,6 +24,7 @@ __all__ = ["RawRepl"]
 _BANNER = b"raw REPL; CTRL-B to exit\r\n>"
 _ENTER_S = 8.0  # a board that has a prompt gives it by then
 _PIECE = 768  # bytes of a file in one statement
+_MARK = "\x02tinywake "  # before the JSON that ask() reads
 _STOP = b"import sys\nm = sys.modules.get('tinywake.main')\nif m: m.stop()\n"
 
 
@@ -83,6 +85,22 @@ class RawRepl:
             last = error.decode("utf-8", "replace").strip().splitlines()[-1:]
             raise DeviceError(f"{self.port}: {printable(*last) if last else 'an error without a message'}")
         return bytes(output)
+
+    def ask(self, code: str) -> Any:
+        """Run code and return the value that it gives to answer(). Whatever else it prints is noise."""
+        said = self.exec(f"import json\ndef answer(x): print({_MARK!r} + json.dumps(x))\n" + code)
+        for line in reversed(said.decode("utf-8", "replace").replace("\r", "").split("\n")):
+            if line.startswith(_MARK):
+                with contextlib.suppress(ValueError):
+                    return json.loads(line.removeprefix(_MARK))
+                break
+        raise DeviceError(f"{self.port}: the board's answer was cut short; reset it and try again")
+
+    def reset(self) -> None:
+        """Soft-reset the board and stay at its raw prompt: a fresh heap, nothing imported, main.py not run."""
+        self._write(b"\x04")
+        self._until(b"OK")
+        self._until(_BANNER)
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file on the board."""

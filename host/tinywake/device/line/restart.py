@@ -2,27 +2,37 @@
 """Reset a board so that it does what it does after power-on, and see whether it then listens."""
 
 import time
+from dataclasses import dataclass
 
-from tinywake.device.line.events import Error, State
+from tinywake.device.line.events import Error, Model, State
 from tinywake.device.line.lines import LineReader, printable
 from tinywake.device.line.port import GONE, open_port
 from tinywake.errors import DeviceError
 
-__all__ = ["restart"]
+__all__ = ["Restarted", "restart"]
 
 _REBOOT = b"soft reboot\r\n"
 _PROMPT = b"\n>>> "
 _QUIET = "it started nothing that listens"
 
 
-def restart(port: str, timeout: float = 10.0) -> str | None:
-    """Soft-reset the board, so that its main.py runs. None once the app listens, else what it did instead, in a line.
+@dataclass(frozen=True)
+class Restarted:
+    """What a board does after a reset."""
+
+    listening: bool
+    sha: str  # of the model that it opened, its first 16 hex digits; empty: none
+    trouble: str  # what it complained about, or did instead, in a line
+
+
+def restart(port: str, timeout: float = 10.0) -> Restarted:
+    """Soft-reset the board, so that its main.py runs, and wait until the app listens.
 
     `timeout`: seconds that it may take to listen or to come to its prompt.
     """
     said = bytearray()
     reader = LineReader()
-    trouble = ""
+    sha = trouble = ""
     end = time.monotonic() + timeout
     with open_port(port) as device:
         try:
@@ -35,14 +45,17 @@ def restart(port: str, timeout: float = 10.0) -> str | None:
                 said += data
                 for event in reader.feed(data):
                     if isinstance(event, State) and event.state == "listening":
-                        return None
+                        return Restarted(True, sha, printable(trouble))
                     if isinstance(event, Error):
                         trouble = event.what
+                    elif isinstance(event, Model):
+                        sha = event.sha
                 if _PROMPT in said.partition(_REBOOT)[2]:
-                    return printable(trouble or _last_line(bytes(said)) or _QUIET)
+                    trouble = trouble or _last_line(bytes(said))
+                    break
         except GONE as error:
             raise DeviceError(f"{port}: the board is gone; plug it in again") from error
-    return printable(trouble or _QUIET)
+    return Restarted(False, sha, printable(trouble or _QUIET))
 
 
 def _last_line(said: bytes) -> str:

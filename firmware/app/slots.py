@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Which model a board listens with: docs/slots.md. Reading alone; swap.py writes, and is imported only for that.
+
+A role is what a model is for: "model" hears the word, "gate" tells when to look for it.
+"""
+
+import _tinywake
+
+__all__ = ("HEAD", "MOST", "ROOT", "chosen", "newest", "paths", "record")
+
+ROOT = "tinywake-models"  # no name that an import could take for a package
+HEAD = b"tinywake slots 1\n"
+MOST = 1000  # bytes of a record
+_CHECK = 10  # bytes of the last line
+
+
+def paths(role="model"):
+    """What to open, best first: the model that was selected, then the one before it. [] without a record."""
+    entries = chosen()
+    return [entries[key] for key in (role, role + ".was") if key in entries]
+
+
+def chosen():
+    """Role -> path, and role + ".was" -> the path before it, of the newest record that is whole."""
+    return newest()[2]
+
+
+def newest():
+    """Number of its file, sequence number and entries of the newest record; (1, 0, {}) where there is none."""
+    best = (1, 0, {})
+    for which in (0, 1):
+        entries = _read(record(which))
+        sequence = int(entries.pop("sequence", "0"))
+        if sequence > best[1]:
+            best = (which, sequence, entries)
+    return best
+
+
+def record(which):
+    """Path of the one or the other file."""
+    return "%s/select.%d" % (ROOT, which)
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MOST + 1)
+    except OSError:
+        return {}
+    end = len(data) - _CHECK
+    if end < len(HEAD) or len(data) > MOST or data[end:] != b"check=%04x" % _tinywake.crc16(data, 0, end):
+        return {}
+    if data[: len(HEAD)] != HEAD:
+        return {}
+    lines = data[len(HEAD) : end].decode().split("\n")
+    return dict(line.split("=", 1) for line in lines if line)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Put another model in a role's place: docs/slots.md. The record is two files, written in turn.
+
+So one of them is whole whatever happens, and no file system has to rename or overwrite in one piece for that.
+"""
+
+import os
+
+import _tinywake
+
+from .slots import HEAD, MOST, ROOT, chosen, newest, paths, record
+
+__all__ = ("clean", "select", "spare")
+
+
+def spare(role="model", keep=None):
+    """The directory of the slot that may be written: not that of `keep`, nor, where that is in none, the next best."""
+    for path in [keep or ""] + paths(role):
+        for letter, other in ("ab", "ba"):
+            if path.startswith(_slot(role, letter) + "/"):
+                return _slot(role, other)
+    return _slot(role, "a")
+
+
+def select(role, path):
+    """From now on `path` is the model of a role; None: it has none. The one in the other slot stays second choice."""
+    which, sequence, entries = newest()
+    before = [entries.pop(key, None) for key in (role, role + ".was")]
+    if before[0] == path:
+        return
+    if path:
+        entries[role] = path
+        other = [old for old in before if old and old != path and not _in_one_slot(role, old, path)]
+        if other:
+            entries[role + ".was"] = other[0]
+    _write(record(1 - which), sequence + 1, entries)
+
+
+def clean(role="model"):
+    """Remove what lies in a role's slots and is neither selected nor second choice. Returns the paths."""
+    used = chosen().values()
+    gone = []
+    for letter in "ab":
+        slot = _slot(role, letter)
+        for name in _listed(slot):
+            path = slot + "/" + name
+            if path not in used:
+                os.remove(path)
+                gone.append(path)
+    return gone
+
+
+def _slot(role, letter):
+    return ROOT + "/" + role + "." + letter
+
+
+def _in_one_slot(role, one, other):
+    for letter in "ab":
+        slot = _slot(role, letter) + "/"
+        if one.startswith(slot) and other.startswith(slot):
+            return True
+    return False
+
+
+def _listed(directory):
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _write(path, sequence, entries):
+    entries["sequence"] = str(sequence)
+    data = HEAD + "".join("%s=%s\n" % (key, entries[key]) for key in sorted(entries)).encode()
+    data += b"check=%04x" % _tinywake.crc16(data, 0, len(data))
+    if len(data) > MOST:
+        raise ValueError("names too long")
+    try:
+        os.mkdir(ROOT)
+    except OSError:
+        pass  # it is there, or open() says why not
+    with open(path, "wb") as file:
+        file.write(data)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Files onto a board: under temporary names, hashed there, and only then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from tinywake.device.deploy.probe import HASH
+from tinywake.device.line.rawrepl import RawRepl
+from tinywake.errors import DeviceError
+
+__all__ = ["copy", "sha256"]
+
+_REMOVE_SOMETHING = "remove something, as with python -m mpremote fs rm"
+
+_MAKE_DIRECTORIES = """
+import os
+for d in PATHS:
+    try:
+        os.mkdir(d)
+    except OSError:
+        os.stat(d)
+"""
+
+_ROOM = """
+import os
+try:
+    s = os.statvfs(".")
+    answer([s[0], s[3]])
+except (OSError, AttributeError):
+    answer(None)
+"""
+
+_RENAME = """
+bad = [p for p in FILES if digest(p + "~") != FILES[p]]
+for p in () if bad else FILES:
+    try:
+        os.rename(p + "~", p)
+    except OSError:
+        os.remove(p)
+        os.rename(p + "~", p)
+answer(bad)
+"""
+
+_REMOVE = """
+import os
+try:
+    f.close()
+except (NameError, OSError):
+    pass
+for p in PATHS:
+    try:
+        os.remove(p + "~")
+    except OSError:
+        pass
+"""
+
+
+def sha256(data: bytes) -> str:
+    """In hex, as HASH's digest() on the board."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def copy(repl: RawRepl, files: Mapping[str, bytes]) -> None:
+    """Write files by their paths on the board. Until all have arrived whole, it has those that it had.
+
+    Raises DeviceError, which names the file, or says how much room is missing.
+    """
+    _check_room(repl, files)
+    directories = sorted({parent.as_posix() for path in files for parent in PurePosixPath(path).parents} - {"."})
+    try:
+        repl.exec(f"PATHS = {directories!r}\n" + _MAKE_DIRECTORIES)
+        for path, data in files.items():
+            _put(repl, path, data)
+        digests = {path: sha256(data) for path, data in files.items()}
+        bad = repl.ask(HASH + f"FILES = {digests!r}\n" + _RENAME)
+    except DeviceError:
+        _remove_temporary(repl, files)
+        raise
+    if bad:
+        _remove_temporary(repl, files)
+        raise DeviceError(f"{repl.port}: {bad[0]} arrived damaged; nothing was changed: try again")
+
+
+def _remove_temporary(repl: RawRepl, files: Mapping[str, bytes]) -> None:
+    with contextlib.suppress(DeviceError):
+        repl.exec(f"PATHS = {list(files)!r}\n" + _REMOVE)
+
+
+def _check_room(repl: RawRepl, files: Mapping[str, bytes]) -> None:
+    room = repl.ask(_ROOM)
+    if room is None:
+        return
+    block, blocks = (int(number) for number in room)
+    need = sum(-(-len(data) // block) for data in files.values()) * block
+    if need > block * blocks:
+        raise DeviceError(
+            f"{repl.port}: {len(files)} file(s) need {need:,} bytes, the board's file system has {block * blocks:,} "
+            f"free: {_REMOVE_SOMETHING}"
+        )
+
+
+def _put(repl: RawRepl, path: str, data: bytes) -> None:
+    try:
+        repl.put(f"{path}~", data)
+    except DeviceError as error:
+        what = str(error).removeprefix(f"{repl.port}: ")
+        number = re.match(r"OSError: (?:\[Errno )?(\d+)", what)
+        if number and int(number[1]) == errno.ENOSPC:
+            what = f"the file system is full: {_REMOVE_SOMETHING}"
+        raise DeviceError(f"{repl.port}: copying {path}: {what}") from error

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Which home a board's models get: the best that it has, or the one that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tinywake.device.boards import HOMES
+from tinywake.device.deploy.homes.romfs import image_bytes
+from tinywake.device.deploy.homes.xip import Space
+from tinywake.device.deploy.probe import Probe
+from tinywake.errors import ConfigError, DeviceError
+
+__all__ = ["Home", "choose_home"]
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where models lie when they run."""
+
+    name: str  # one of HOMES
+    why: str  # in a few words
+
+
+def choose_home(port: str, asked: str | None, probe: Probe, space: Space | None, models: Mapping[str, bytes]) -> Home:
+    """The home for models, file name -> content. Raises DeviceError where the one asked for is not to be had.
+
+    space: the flash in front of the board's file system; None: no RP2.
+    """
+    if asked is not None and asked not in HOMES:
+        raise ConfigError(f"no home {asked!r} for a model; known: {', '.join(HOMES)}")
+    if asked == "heap":
+        return Home("heap", "as asked")
+    if asked == "xip":
+        if space is None or probe.firmware.arch != "armv6m":
+            raise DeviceError(f"{port}: only an RP2040 reads a model from its flash in place so far: leave --home out")
+        return Home("xip", "as asked")
+    if space is not None and asked is None and all(space.find(name, data) for name, data in models.items()):
+        return Home("xip", "it lies there already")
+    lacking = _romfs_lacks(probe, image_bytes({name: len(data) for name, data in models.items()}))
+    if lacking is None:
+        return Home("romfs", "as asked" if asked else "the firmware has one, and reads it in place")
+    if asked == "romfs":
+        raise DeviceError(f"{port}: the model cannot go into ROMFS: {lacking}; leave --home out")
+    if space is not None and probe.firmware.arch == "armv6m":
+        return Home("heap", "--home xip would read it in place, and sends the board into BOOTSEL for that")
+    return Home("heap", "the firmware has no ROMFS" if probe.romfs is None else lacking)
+
+
+def _romfs_lacks(probe: Probe, size: int) -> str | None:
+    """What keeps an image of that size out of the firmware's ROMFS; None: nothing."""
+    rom = probe.romfs
+    if rom is None:
+        return "the firmware has none"
+    own = [name for name in rom.names if not name.endswith(".twm")]
+    if own:
+        return f"its ROMFS holds files of yours ({', '.join(own)})"
+    if size > rom.bytes:
+        return f"its ROMFS has {rom.bytes:,} bytes, the image {size:,}"
+    return None

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What a board should hold besides its models, and what of that has to be sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinywake.device import places
+from tinywake.device.boards import board_names, load_board
+from tinywake.device.deploy.copy import sha256
+from tinywake.device.deploy.probe import LIB, MODULE, PDM_MODULE, PINS, Probe
+from tinywake.device.firmware import how_to_build, module_for
+from tinywake.errors import DeviceError, ToolError
+
+__all__ = ["MAIN", "Plan", "make_plan", "propose", "wanted_files"]
+
+MAIN = "main.py"
+_MAIN_TEXT = b"import tinywake.main\ntinywake.main.start()\n"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Of module, app, pins and main.py: what to send and what is there."""
+
+    copies: dict[str, bytes]  # path on the board -> content
+    unchanged: tuple[str, ...]
+    module_bytes: int  # 0: compiled into the firmware
+    own_main: bool  # main.py there is the user's
+
+
+def wanted_files(board: str | None, start: bool) -> dict[str, bytes]:
+    """Path on the board -> content, of everything but module and models. Raises ToolError or ConfigError."""
+    app = places.app()
+    files = {f"{LIB}/tinywake/{p.relative_to(app).as_posix()}": p.read_bytes() for p in sorted(app.rglob("*.py"))}
+    if not files:
+        raise ToolError(f"{app}: the MicroPython app is missing: install tinywake again")
+    if board is not None:
+        files[PINS] = load_board(board).pins.read_bytes()
+    if start:
+        files[MAIN] = _MAIN_TEXT
+    return files
+
+
+def make_plan(port: str, files: dict[str, bytes], probe: Probe) -> Plan:
+    """Compare with what is there. Raises DeviceError where the board cannot take it, ToolError without a module."""
+    module = module_for(probe.firmware, port)
+    if PINS not in files and probe.digests.get(PINS) is None:
+        near = propose(probe)
+        raise DeviceError(
+            f"{port}: the board does not know its pins yet: name it, as in --board {near[0] if near else 'UNIX'}"
+            + (f" (or {', '.join(near[1:])})" if near[1:] else "")
+        )
+    if module:
+        files = {**_modules(module, files.get(PINS, b""), probe), **files}
+    wanted = {path: sha256(data) for path, data in files.items()}
+    own_main = MAIN in files and probe.digests.get(MAIN) not in (None, wanted[MAIN])
+    if own_main:
+        files = {path: data for path, data in files.items() if path != MAIN}
+    copies = {path: data for path, data in files.items() if probe.digests.get(path) != wanted[path]}
+    return Plan(
+        copies=copies,
+        unchanged=tuple(path for path in files if path not in copies),
+        module_bytes=len(files[MODULE]) if module else 0,
+        own_main=own_main,
+    )
+
+
+def _modules(module: Path, pins: bytes, probe: Probe) -> dict[str, bytes]:
+    """The native module, and the one that hears a PDM microphone where the pins name one or the board has it."""
+    found = {MODULE: module.read_bytes()}
+    if b'"pdm"' in pins or probe.digests.get(PDM_MODULE) is not None:
+        beside = module.with_name(Path(PDM_MODULE).name)
+        if not beside.is_file():
+            raise ToolError(f"{beside} is missing: {how_to_build(probe.firmware.arch)}")
+        found[PDM_MODULE] = beside.read_bytes()
+    return found
+
+
+def propose(probe: Probe) -> list[str]:
+    """Names under boards/ that may be this board, likeliest first; by what its firmware says of itself."""
+    if probe.build in board_names():
+        return [probe.build]
+    name, _, chip = probe.machine.rpartition(" with ")
+    chip = chip.replace("-", "").upper()
+    boards = [load_board(each) for each in board_names()]
+    alike = [board for board in boards if board.chip.replace("-", "").upper() == chip]
+    alike = alike or [board for board in boards if board.arch == probe.firmware.arch]
+    psram = "SPIRAM" in probe.machine
+    alike.sort(key=lambda board: (board.title != name, ("SPIRAM" in board.name) != psram))
+    return [board.name for board in alike]

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""What is on a board: its interpreter, its memory, what its files are, where a model could lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tinywake.device.firmware import Firmware, read_mpy
+from tinywake.device.line.rawrepl import RawRepl
+
+__all__ = ["HASH", "LIB", "MODULE", "PDM_MODULE", "PINS", "Probe", "Romfs", "look"]
+
+LIB = "lib"  # on sys.path of every board, and where MicroPython's own tools install
+PINS = f"{LIB}/tinywake/pins.py"
+MODULE = f"{LIB}/_tinywake.mpy"
+PDM_MODULE = f"{LIB}/_tinywake_pdm.mpy"  # for boards with a PDM microphone: the others are spared its RAM
+
+HASH = """
+import hashlib, os
+def digest(path):
+    try:
+        f = open(path, "rb")
+    except OSError:
+        return None
+    h = hashlib.sha256()
+    b = bytearray(512)
+    while True:
+        n = f.readinto(b)
+        if not n:
+            break
+        h.update(memoryview(b)[:n])
+    f.close()
+    return "".join("%02x" % x for x in h.digest())
+"""
+
+# A module in the firmware is found without any path; one in a file would be loaded, cut short or not.
+_INTERPRETER = """
+import gc, os, sys
+gc.collect()
+free = gc.mem_free()
+used = gc.mem_alloc()
+path = sys.path[:]
+sys.path.clear()
+try:
+    import _tinywake
+    builtin = True
+except ImportError:
+    builtin = False
+sys.path.extend(path)
+i = sys.implementation
+try:
+    s = os.statvfs(".")
+    room = s[0], s[3]
+except (OSError, AttributeError):
+    room = None
+answer({"name": i[0], "version": list(i[1][:3]), "mpy": getattr(i, "_mpy", 0), "builtin": builtin,
+        "machine": getattr(i, "_machine", ""), "build": getattr(i, "_build", ""),
+        "free": free, "used": used, "room": room})
+"""
+
+_FILES = """
+try:
+    pins = {}
+    exec(open(PINS).read(), pins)
+    board = pins["BOARD"]
+except (OSError, SyntaxError, KeyError):
+    board = None
+answer({"files": {p: digest(p) for p in PATHS}, "board": board,
+        "models": sorted(p for p in os.listdir() if p.endswith(".twm"))})
+"""
+
+# What rom_ioctl(2) gives reads as memory; where it cannot, no model is read in place.
+_ROMFS = """
+try:
+    import vfs
+    rom = vfs.rom_ioctl(2, 0)
+    memoryview(rom)
+except (ImportError, AttributeError, OSError, TypeError):
+    rom = -1
+if isinstance(rom, int):
+    answer(None)
+else:
+    try:
+        names = os.listdir("/rom")
+    except OSError:
+        names = []
+    answer({"bytes": len(memoryview(rom)), "names": names})
+"""
+
+
+@dataclass(frozen=True)
+class Romfs:
+    """The firmware's ROMFS partition. Bytes."""
+
+    bytes: int
+    names: tuple[str, ...]  # at its top
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a board has, just after a reset. Bytes."""
+
+    firmware: Firmware
+    machine: str  # as it calls itself, "Raspberry Pi Pico with RP2040"; empty: old firmware
+    build: str  # the name of its firmware, "RPI_PICO"; empty: older than 1.25
+    heap_free: int
+    heap_used: int
+    room: int | None  # free in the file system; None: it does not say
+    block: int  # of the file system
+    digests: Mapping[str, str | None]  # SHA-256 of the paths asked for; None: no such file
+    board: str | None  # BOARD of the pins on it
+    loose_models: tuple[str, ...]  # .twm at the top of its file system, in no slot
+    romfs: Romfs | None
+
+
+def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
+    """Ask a board that was reset and whose prompt we hold. `paths`: files whose hashes are wanted."""
+    said: dict[str, Any] = repl.ask(_INTERPRETER)
+    files: dict[str, Any] = repl.ask(HASH + f"PATHS = {list(paths)!r}\nPINS = {PINS!r}\n" + _FILES)
+    rom: dict[str, Any] | None = repl.ask(_ROMFS)
+    block, blocks = said["room"] or (1, None)
+    return Probe(
+        firmware=_firmware(said),
+        machine=str(said["machine"]),
+        build=str(said["build"]),
+        heap_free=int(said["free"]),
+        heap_used=int(said["used"]),
+        room=None if blocks is None else int(block) * int(blocks),
+        block=int(block),
+        digests=files["files"],
+        board=files["board"],
+        loose_models=tuple(files["models"]),
+        romfs=None if rom is None else Romfs(int(rom["bytes"]), tuple(rom["names"])),
+    )
+
+
+def _firmware(said: Mapping[str, Any]) -> Firmware:
+    mpy = int(said["mpy"])
+    arch, abi = read_mpy(mpy)
+    return Firmware(
+        name=str(said["name"]),
+        version=tuple(said["version"]),
+        abi=abi if mpy else None,
+        arch=arch,
+        builtin=bool(said["builtin"]),
+    )

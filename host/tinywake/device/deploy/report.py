@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""What deploy did, for people and for programs; and what that takes of the board's RAM, measured there."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tinywake.device.boards import HOMES
+from tinywake.device.deploy.models import Placed
+from tinywake.device.deploy.plan import MAIN
+from tinywake.device.firmware import Firmware
+from tinywake.device.line.rawrepl import RawRepl
+from tinywake.errors import DeviceError
+
+__all__ = ["DeployReport", "Ram", "measure"]
+
+_MEASURE = """
+import gc
+def free():
+    gc.collect()
+    return gc.mem_free()
+said = [free()]
+import _tinywake
+said.append(free())
+import tinywake
+said.append(free())
+kept = []
+for path in PATHS:
+    kept.append(tinywake.Model(path))
+    said.append(free())
+trouble = ""
+listener = None
+if kept[0].labels:
+    try:
+        listener = tinywake.Listener(kept[0], gate=kept[1] if len(kept) > 1 else None)
+    except ValueError as error:
+        trouble = str(error)
+said.append(free())
+answer({"free": said, "arena": [m.native.arena_bytes for m in kept], "trouble": trouble})
+"""
+
+
+@dataclass(frozen=True)
+class Ram:
+    """Heap that each thing takes, by gc.mem_free() on the board. Bytes."""
+
+    free: int  # after a reset
+    module: int  # code and constants of _tinywake
+    app: int
+    models: tuple[int, ...]  # of each: arena, and the file where its home is the heap
+    arenas: tuple[int, ...]  # of these, the arena
+    listener: int  # front end and detector, without the microphone's ring
+    left: int
+
+
+@dataclass(frozen=True)
+class DeployReport:
+    """What deploy did."""
+
+    port: str
+    firmware: Firmware
+    copied: tuple[str, ...]  # paths on the board
+    unchanged: tuple[str, ...]
+    bytes_copied: int
+    module_bytes: int  # size of _tinywake.mpy; 0: compiled into the firmware
+    models: tuple[Placed, ...]  # the one that hears first, then its gate
+    ram: Ram
+    other_models: tuple[str, ...]  # at the top of the file system, in no slot
+    own_main: bool  # the board has a main.py that is the user's: it was left as it is
+    listening: bool  # the app said so after the reset at the end, with the new model
+    trouble: str  # what the board did instead, in a line; empty where it listens or was not started
+
+    @property
+    def model_path(self) -> str:
+        """Where the model lies on the board."""
+        return self.models[0].path
+
+    @property
+    def model_bytes(self) -> int:
+        """Of the model's file."""
+        return self.models[0].bytes
+
+    @property
+    def heap_before(self) -> int:
+        """Free after a reset. Bytes."""
+        return self.ram.free
+
+    @property
+    def heap_loaded(self) -> int:
+        """Free with module and app imported and no model open. Bytes."""
+        return self.ram.free - self.ram.module - self.ram.app
+
+    def facts(self) -> dict[str, object]:
+        """As JSON-able values."""
+        return {**asdict(self), "firmware": str(self.firmware)}
+
+    def lines(self) -> list[str]:
+        """For people."""
+        said = [
+            f"{self.port}: {self.firmware}; copied {len(self.copied)} files ({self.bytes_copied:,} bytes), "
+            f"{len(self.unchanged)} unchanged"
+        ]
+        for placed, taken, arena in zip(self.models, self.ram.models, self.ram.arenas, strict=True):
+            said.append(
+                f"{placed.role} {placed.name}: {HOMES[placed.home.name]} ({placed.home.why}); "
+                f"{taken:,} bytes of RAM, of them arena {arena:,}"
+            )
+        ram = self.ram
+        said.append(
+            f"heap: {ram.free:,} free after a reset, module {ram.module:,}, app {ram.app:,}, "
+            f"{'models' if len(ram.models) > 1 else 'model'} {sum(ram.models):,}, listener {ram.listener:,}; "
+            f"{ram.left:,} left, of which the microphone takes its ring"
+        )
+        return said + self.notes()
+
+    def notes(self) -> list[str]:
+        """What a person should know beside the numbers, a line each."""
+        said = []
+        if self.listening:
+            said.append("the board listens, and will whenever it is powered: tinywake monitor " + self.port)
+        elif self.trouble:
+            said.append(f"the board does not listen yet: {self.trouble}")
+        if self.own_main:
+            does = "kept" if self.listening else "kept: let it import tinywake.main and call tinywake.main.start()"
+            said.append(f"{MAIN} on the board is your own and was {does}")
+        said += [f"second choice for the {each.role}: {each.second}" for each in self.models if each.second]
+        if self.other_models:
+            said.append(f"other models on the board, not in use: {', '.join(self.other_models)}")
+        return said
+
+
+def measure(repl: RawRepl, paths: Sequence[str]) -> Ram:
+    """Load module, app and models one after another and read the heap each time. The board must have been reset.
+
+    `paths`: the model, and its gate where there is one. Raises DeviceError where they do not go together.
+    """
+    said: dict[str, Any] = repl.ask(f"PATHS = {list(paths)!r}\n" + _MEASURE)
+    if said["trouble"]:
+        raise DeviceError(f"{repl.port}: {said['trouble']}: deploy another gate, or none with --no-gate")
+    free = [int(count) for count in said["free"]]
+    taken = [before - after for before, after in itertools.pairwise(free)]
+    return Ram(
+        free=free[0],
+        module=taken[0],
+        app=taken[1],
+        models=tuple(taken[2:-1]),
+        arenas=tuple(int(count) for count in said["arena"]),
+        listener=taken[-1],
+        left=free[-1],
+    )

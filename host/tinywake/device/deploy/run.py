@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Put module, app, pins and models onto a board that runs MicroPython, and start it: the steps, in their order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tinywake.device.deploy.copy import copy
+from tinywake.device.deploy.homes.choose import Home, choose_home
+from tinywake.device.deploy.homes.xip import survey
+from tinywake.device.deploy.models import Placed, Wanted, into_flash, place, read_model
+from tinywake.device.deploy.plan import Plan, make_plan, wanted_files
+from tinywake.device.deploy.probe import MODULE, PDM_MODULE, PINS, Probe, look
+from tinywake.device.deploy.report import DeployReport, measure
+from tinywake.device.deploy.slots import clear_role
+from tinywake.device.line.rawrepl import RawRepl
+from tinywake.device.line.restart import Restarted, restart
+from tinywake.errors import DeviceError
+
+__all__ = ["Choices", "deploy"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What deploy may be told besides port, model and board."""
+
+    gate: Path | None = None  # a second model, which tells when to look for the word; None: leave that as it is
+    no_gate: bool = False  # take the gate away that the board has
+    home: str | None = None  # of the models, one of boards.HOMES; None: the best to be had without a restart
+    bootsel: Callable[[str, bytes], None] | None = None  # gives a UF2 file to the board on a port; None: by its drive
+
+
+def deploy(
+    port: str, model: Path, *, board: str | None = None, start: bool = True, choices: Choices | None = None
+) -> DeployReport:
+    """Make the board on `port` listen for `model`, now and whenever it is powered.
+
+    `board`: a name under boards/, needed the first time only. `start`: give the board a main.py that listens, where
+    it has none, and reset it at the end; otherwise it is left at its prompt.
+
+    Raises DeviceError, ToolError or ConfigError with one line. Until module and app have arrived whole, the board has
+    its old ones; until the model has opened there, the old one is selected (docs/slots.md).
+    """
+    choices = choices or Choices()
+    # The gate first: it does the old model no harm, and the new one may need it.
+    models = [read_model("gate", choices.gate)] if choices.gate else []
+    models.append(read_model("model", model))
+    files = wanted_files(board, start)
+    with RawRepl(port):
+        pass  # quick to say that nothing answers; from here on there is a board to leave as it was
+    try:
+        probe, plan, placed = _put(port, files, models, choices)
+        with RawRepl(port) as repl:
+            repl.reset()
+            ram = measure(repl, [each.path for each in placed])
+            repl.reset()  # nothing of it stays open
+    except BaseException:  # Ctrl-C too
+        if start:
+            with contextlib.suppress(DeviceError):
+                restart(port, timeout=2.0)  # what it had goes on
+        raise
+    after = restart(port) if start else Restarted(False, "", "")
+    sent = [each for each in placed if each.sent]
+    return DeployReport(
+        port=port,
+        firmware=probe.firmware,
+        copied=(*plan.copies, *(each.path for each in sent)),
+        unchanged=(*plan.unchanged, *(each.path for each in placed if not each.sent)),
+        bytes_copied=sum(map(len, plan.copies.values())) + sum(each.bytes for each in sent),
+        module_bytes=plan.module_bytes,
+        models=placed,
+        ram=ram,
+        other_models=probe.loose_models,
+        own_main=plan.own_main,
+        listening=after.listening and placed[0].sha256.startswith(after.sha),
+        trouble=after.trouble,
+    )
+
+
+def _put(
+    port: str, files: dict[str, bytes], models: Sequence[Wanted], choices: Choices
+) -> tuple[Probe, Plan, tuple[Placed, ...]]:
+    """Everything onto the board, each model in its home and selected: the one that hears first."""
+    with RawRepl(port) as repl:
+        repl.reset()  # what ran there is gone, and its memory free
+        probe = look(repl, [*files, PINS, MODULE, PDM_MODULE])
+        plan = make_plan(port, files, probe)
+        space = survey(repl)
+        home = choose_home(port, choices.home, probe, space, {each.name: each.data for each in models})
+        if plan.copies:
+            copy(repl, plan.copies)
+        if choices.no_gate:
+            clear_role(repl, "gate")
+        *gate, word = place(repl, models, home)
+    if home.name == "xip" and space is not None:
+        word = into_flash(port, space, models[-1], word, choices.bootsel)
+        gate = [replace(each, home=Home("heap", "only the model is read in place there")) for each in gate]
+    return probe, plan, (word, *gate)

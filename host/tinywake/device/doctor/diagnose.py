@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""All that doctor asks, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tinywake.device.doctor.board import look_at_board
+from tinywake.device.doctor.computer import look_at_computer, look_at_ports
+from tinywake.device.doctor.findings import Diagnosis, Finding, fine, from_error, note
+from tinywake.device.doctor.port import closed, explain
+from tinywake.device.line.rawrepl import RawRepl
+from tinywake.device.line.restart import restart
+from tinywake.errors import DeviceError
+
+__all__ = ["diagnose"]
+
+
+def diagnose(port: str | None = None, board: str | None = None) -> Diagnosis:
+    """Look at this computer and, where a port is named, at the board there: it is interrupted and started again.
+
+    `board`: its name under boards/; None: as the pins on it say.
+    """
+    return Diagnosis((*look_at_computer(), *(look_at_ports() if port is None else _look_at(port, board))))
+
+
+def _look_at(port: str, board: str | None) -> Iterator[Finding]:
+    wrong = closed(port)
+    if wrong:
+        yield wrong
+        return
+    try:
+        repl = RawRepl(port)
+    except DeviceError as error:
+        yield explain(port, error)
+        return
+    yield fine("port", f"{port}: a prompt answers")
+    found = []
+    try:
+        with repl:
+            for finding in look_at_board(repl, board):
+                found.append(finding)
+                yield finding
+    except DeviceError as error:
+        yield explain(port, error) if "raw-paste" in str(error) else from_error("board", error, port)
+        return
+    if all(finding.level != "fault" for finding in found):
+        yield from _started(port)
+    else:
+        yield note("board", "was left at its prompt: what it would start may hang")
+
+
+def _started(port: str) -> Iterator[Finding]:
+    try:
+        after = restart(port)
+    except DeviceError as error:
+        yield from_error("board", error, port)
+        return
+    if after.listening:
+        yield fine("board", "listens again")
+    else:
+        yield note("board", f"does not listen after a reset: {after.trouble}")

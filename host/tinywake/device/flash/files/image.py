@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""What a firmware file is for, read from its own bytes before anything on a board is touched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinywake.device.flash.files.esp_image import esp_chip
+from tinywake.device.flash.files.uf2_image import uf2_chip
+from tinywake.errors import DeviceError
+
+__all__ = ["Image", "read_image"]
+
+_MOST = 64 << 20  # bytes
+_VERSION = re.compile(rb"MicroPython v\d[\w.+-]{0,60} on \d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A firmware file."""
+
+    path: Path
+    data: bytes
+    flash: str  # how it gets onto a board, as board.toml has it: esptool or uf2
+    chip: str
+    offset: int  # in flash, of an ESP32
+    version: str | None  # "MicroPython v1.25.0 on 2025-04-15", where it is MicroPython's
+
+
+def read_image(path: Path) -> Image:
+    """Read a firmware. Raises DeviceError where it is none, or not whole."""
+    try:
+        if not path.is_file():
+            raise DeviceError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
+        if path.stat().st_size > _MOST:
+            raise DeviceError(f"{path}: is larger than any firmware")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DeviceError(f"{path}: cannot be read ({error.strerror})") from error
+    if not data:
+        raise DeviceError(f"{path}: is empty")
+    try:
+        return _uf2(path, data) if data.startswith(b"UF2\n") else _esp(path, data)
+    except ValueError as error:
+        raise DeviceError(f"{path}: {error}") from error
+
+
+def _uf2(path: Path, data: bytes) -> Image:
+    chip, payload = uf2_chip(data)
+    return Image(path, data, "uf2", chip, 0, _version(payload))
+
+
+def _esp(path: Path, data: bytes) -> Image:
+    chip = esp_chip(data)
+    return Image(path, data, "esptool", chip.name, chip.offset, _version(data))
+
+
+def _version(data: bytes) -> str | None:
+    found = _VERSION.search(data)
+    return found[0].decode() if found else None

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Models in ROMFS: the image, and boards whose firmware has a partition for it (a stand-in behind vfs.rom_ioctl)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_slots import heard_with, model, sha
+
+from tinywake.device.deploy import Choices, deploy
+from tinywake.device.deploy.homes.romfs import ALIGN, image_bytes, image_parts
+from tinywake.device.line.rawrepl import RawRepl
+from tinywake.device.targets.unix import UnixBoard
+from tinywake.errors import ConfigError, DeviceError
+
+ROOT = Path(__file__).parents[2]
+lacking = UnixBoard.available()
+needs_board = pytest.mark.skipif(lacking is not None, reason=str(lacking))
+
+
+@pytest.fixture(params=["memory", "device"])
+def board(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UnixBoard]:
+    with UnixBoard(tmp_path / "board") as board:
+        shutil.copy(ROOT / "tests/device/romfs_boot.py", board.directory / "boot.py")
+        (board.directory / "style").write_text(request.param)
+        yield board
+
+
+def image(files: dict[str, bytes]) -> bytes:
+    parts = image_parts({name: len(data) for name, data in files.items()})
+    return b"".join(files[part] if isinstance(part, str) else part for part in parts)
+
+
+def test_the_image_byte_by_byte() -> None:
+    expected = (
+        b"\xd2\xcd\x31"  # magic
+        b"\x80\x80\x80\x80\x28"  # bytes that follow, padded to a width of 5: 40
+        b"\x01\x0c" + bytes(12) +  # padding record, so that the data below begins at a multiple of 16
+        b"\x05\x0a"  # a file of 10 bytes
+        b"\x05a.twm"  # its name
+        b"\x02\x02"  # data, of 2 bytes
+        b"hi"  # at 32
+        b"\x01\x0c" + bytes(12)  # padding record, to a multiple of 16 in all
+    )  # fmt: skip
+    got = image({"a.twm": b"hi"})
+    assert got == expected
+    assert len(got) == image_bytes({"a.twm": 2})
+
+
+@needs_board
+def test_micropython_reads_every_file_of_an_image_where_it_lies_and_aligned(tmp_path: Path) -> None:
+    sizes = [0, 1, 2, 3, 15, 16, 17, 127, 128, 129, 4095, 16383, 16384, 20000]
+    files = {
+        f"{'n' * (1 + i * 3)}{i}.twm": bytes((size + at) & 255 for at in range(size)) for i, size in enumerate(sizes)
+    }
+    data = image(files)
+    assert data[:3] == b"\xd2\xcd\x31"
+    with UnixBoard(tmp_path / "board") as board, RawRepl(board.port) as repl:
+        (board.directory / "image").write_bytes(data)
+        said = repl.ask(
+            "import os, uctypes, vfs\nrom = open('image', 'rb').read()\nvfs.mount(vfs.VfsRom(rom), '/rom')\n"
+            "start = uctypes.addressof(rom)\nfound = {}\n"
+            "for name in os.listdir('/rom'):\n"
+            "    v = memoryview(open('/rom/' + name, 'rb'))\n"
+            "    found[name] = [uctypes.addressof(v) - start if len(v) else 0, len(v)]\n"
+            "answer(found)"
+        )
+    assert set(said) == set(files)
+    for name, (at, size) in said.items():
+        assert at % ALIGN == 0
+        assert data[at : at + size] == files[name] or size == 0
+
+
+@needs_board
+def test_a_model_goes_to_romfs_and_costs_only_its_arena(board: UnixBoard, tmp_path: Path) -> None:
+    word = model(tmp_path, "word", 120)
+    report = deploy(board.port, word, board="UNIX", start=False)
+    assert (report.models[0].home.name, report.model_path) == ("romfs", "/rom/word.twm")
+    assert report.models[0].second == "tinywake-models/model.a/word.twm"
+    taken = report.ram.models[0]
+    on_heap = deploy(board.port, word, start=False, choices=Choices(home="heap"))
+    assert on_heap.ram.models[0] - taken >= word.stat().st_size
+    assert heard_with(board) == sha(word)
+    back = deploy(board.port, word, start=False)
+    assert back.model_path == "/rom/word.twm"
+    assert not back.copied
+    before = (board.directory / "rom.bin").stat().st_mtime_ns
+    deploy(board.port, word, start=False)
+    assert (board.directory / "rom.bin").stat().st_mtime_ns == before  # nothing to write
+
+
+@needs_board
+def test_while_romfs_is_written_a_slot_keeps_the_new_model(board: UnixBoard, tmp_path: Path) -> None:
+    old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
+    deploy(board.port, old, board="UNIX", start=False)
+    rom = board.directory / "rom.bin"
+    assert deploy(board.port, new, start=False).model_path == "/rom/new.twm"
+    whole = rom.read_bytes()
+    for cut in (b"\xff" * len(whole), whole[:100] + b"\xff" * (len(whole) - 100)):
+        rom.write_bytes(cut)
+        assert heard_with(board) == sha(new)
+    assert deploy(board.port, new, start=False).model_path == "/rom/new.twm"
+    assert rom.read_bytes() == whole
+
+
+@needs_board
+def test_model_and_gate_share_it_and_each_can_change_alone(board: UnixBoard, tmp_path: Path) -> None:
+    word, gate, word2 = model(tmp_path, "word", 120), model(tmp_path, "vad", 90), model(tmp_path, "word2", 122)
+    report = deploy(board.port, word, board="UNIX", start=False, choices=Choices(gate=gate))
+    assert [each.path for each in report.models] == ["/rom/word.twm", "/rom/vad.twm"]
+    deploy(board.port, word2, start=False)
+    with RawRepl(board.port) as repl:
+        repl.reset()
+        said = repl.ask(
+            "import os\nfrom tinywake import slots\nanswer([sorted(os.listdir('/rom')), slots.paths('gate')])"
+        )
+    assert said == [["vad.twm", "word2.twm"], ["/rom/vad.twm", "tinywake-models/gate.a/vad.twm"]]
+    with pytest.raises(DeviceError, match="same file name"):
+        deploy(board.port, word, start=False, choices=Choices(gate=model(tmp_path / "board", "word", 90)))
+
+
+@needs_board
+def test_files_of_the_users_in_romfs_stay(board: UnixBoard, tmp_path: Path) -> None:
+    own = image({"mine.py": b"x = 1\n"})
+    (board.directory / "rom.bin").write_bytes(own + b"\xff" * (65536 - len(own)))
+    word = model(tmp_path, "word", 120)
+    report = deploy(board.port, word, board="UNIX", start=False)
+    assert report.models[0].home.name == "heap"
+    assert "files of yours (mine.py)" in report.models[0].home.why
+    with pytest.raises(DeviceError, match=r"cannot go into ROMFS: .*mine\.py.*leave --home out"):
+        deploy(board.port, word, start=False, choices=Choices(home="romfs"))
+    assert (board.directory / "rom.bin").read_bytes()[: len(own)] == own
+
+
+@needs_board
+def test_a_home_that_is_not_to_be_had_is_refused(tmp_path: Path) -> None:
+    word = model(tmp_path, "word", 120)
+    with UnixBoard(tmp_path / "board") as board:
+        for home, error, says in (
+            ("romfs", DeviceError, "the firmware has none"),
+            ("xip", DeviceError, "only an RP2040"),
+            ("ram", ConfigError, "no home 'ram'"),
+        ):
+            with pytest.raises(error, match=says):
+                deploy(board.port, word, board="UNIX", start=False, choices=Choices(home=home))
+        large = tmp_path / "large.twm"
+        large.write_bytes(word.read_bytes() + bytes(70000))
+        shutil.copy(ROOT / "tests/device/romfs_boot.py", board.directory / "boot.py")
+        (board.directory / "style").write_text("memory")
+        report = deploy(board.port, large, board="UNIX", start=False)
+        assert "65,536 bytes, the image 7" in report.models[0].home.why

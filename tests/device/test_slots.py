@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: MIT
+"""Two slots for a model: the power fails at every write, models that do not open, a gate, ROMFS."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import runpy
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from tinywake.device.deploy import Choices, deploy
+from tinywake.device.line.events import Error, Event, Model
+from tinywake.device.line.lines import LineReader
+from tinywake.device.line.rawrepl import RawRepl
+from tinywake.device.targets.unix import UnixBoard
+from tinywake.errors import DeviceError
+
+ROOT = Path(__file__).parents[2]
+SLOTS = "tinywake-models"
+
+lacking = UnixBoard.available()
+pytestmark = pytest.mark.skipif(lacking is not None, reason=str(lacking))
+
+sys.path.insert(0, str(ROOT / "tests/core"))
+gates = runpy.run_path(str(ROOT / "tests/core/gated.py"))
+tiny: Callable[..., bytes] = runpy.run_path(str(ROOT / "tests/core/tiny.py"))["listening_model"]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[UnixBoard]:
+    with UnixBoard(tmp_path / "board") as board:
+        yield board
+
+
+def model(folder: Path, name: str, threshold: int) -> Path:
+    path = folder / f"{name}.twm"
+    path.write_bytes(tiny(threshold=threshold, window=1, refractory_ms=100))
+    return path
+
+
+class Port(Protocol):
+    port: str
+
+
+def boot(board: Port) -> list[Event]:
+    """What the app says when it loads what it finds."""
+    reader = LineReader()
+    events: list[Event] = []
+    with RawRepl(board.port) as repl:
+        repl.reset()
+        repl.exec("import tinywake.main as m\nm.load() and None", lambda data: events.extend(reader.feed(data)))
+    return events
+
+
+def heard_with(board: Port) -> str:
+    (sha,) = [event.sha for event in boot(board) if isinstance(event, Model)]
+    return sha
+
+
+def sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def test_the_power_may_fail_at_any_write_to_the_flash(tmp_path: Path) -> None:
+    """In LFS2 with a half-written block too, and in FAT: each cut of each swap leaves one of the two models."""
+    board = UnixBoard(tmp_path, heap_kb=4096)
+    package = tmp_path / "lib/tinywake"
+    shutil.copytree(ROOT / "firmware/app", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "boards/UNIX/board.py", package / "pins.py")
+    module = ROOT / "build/modules/x64_6.3/_tinywake.mpy"
+    if module.exists():
+        shutil.copy(module, tmp_path / "lib")
+    with board, RawRepl(board.port, timeout=60) as repl:
+        said = repl.exec((ROOT / "tests/device/slots_body.py").read_text()).decode()
+    assert said.strip().endswith("TINYWAKE-TEST: passed"), said
+    cuts = [int(line.split()[1]) for line in said.splitlines() if line.startswith(("lfs2:", "fat:"))]
+    assert len(cuts) == 3
+    assert min(cuts) > 50
+
+
+def test_the_board_may_die_at_any_step_of_deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
+    run = RawRepl.exec
+    left = -1
+    boards: list[UnixBoard] = []
+
+    def dying(self: RawRepl, *args: Any) -> bytes:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            boards[0].stop()
+        return run(self, *args)
+
+    with UnixBoard(tmp_path / "fresh") as board:
+        deploy(board.port, old, board="UNIX")
+    found = []
+    for steps in range(1, 100):
+        folder = tmp_path / f"board{steps}"
+        shutil.copytree(tmp_path / "fresh", folder)
+        with UnixBoard(folder) as board:
+            boards[:] = [board]
+            left = steps
+            with monkeypatch.context() as patch:
+                patch.setattr(RawRepl, "exec", dying)
+                try:
+                    deploy(board.port, new, start=False)
+                except DeviceError:
+                    assert left <= 0
+            alive = left > 0
+        with UnixBoard(folder) as again:
+            found.append(heard_with(again))
+            assert found[-1] in (sha(old), sha(new))
+            assert deploy(again.port, new, start=False).models[0].sha256.startswith(heard_with(again))
+        shutil.rmtree(folder)
+        if alive:
+            break
+    assert alive
+    assert len(found) > 10
+    assert {sha(old), sha(new)} == set(found)
+    assert found == sorted(found, key=[sha(old), sha(new)].index)  # the new one from one step on
+
+
+def test_there_and_back_sends_a_model_once(board: UnixBoard, tmp_path: Path) -> None:
+    a, b, c = (model(tmp_path, name, 100 + i) for i, name in enumerate("abc"))
+    first = deploy(board.port, a, board="UNIX", start=False)
+    assert first.models[0].second is None
+    second = deploy(board.port, b, start=False)
+    assert second.models[0].second == first.model_path != second.model_path
+    back = deploy(board.port, a, start=False)
+    assert (back.copied, back.model_path, back.models[0].second) == ((), first.model_path, second.model_path)
+    third = deploy(board.port, c, start=False)  # over b, which is not selected
+    assert third.model_path.startswith(f"{SLOTS}/model.b/")
+    assert heard_with(board) == sha(c)
+    files = sorted(p.relative_to(board.directory).as_posix() for p in board.directory.glob(f"{SLOTS}/model.*/*"))
+    assert files == [f"{SLOTS}/model.a/a.twm", f"{SLOTS}/model.b/c.twm"]
+
+
+def test_a_model_that_does_not_open_is_taken_back(board: UnixBoard, tmp_path: Path) -> None:
+    good, bad = model(tmp_path, "good", 120), model(tmp_path, "bad", 121)
+    whole = bad.read_bytes()
+    wave(board)
+    deploy(board.port, good, board="UNIX")
+    before = tree(board)
+    bad.write_bytes(whole[:4] + b"\x09" + whole[5:])
+    with pytest.raises(DeviceError, match=r"bad\.twm does not open .*TW_ERR_(VERSION|CRC).*; it keeps .*good\.twm"):
+        deploy(board.port, bad)
+    assert tree(board) == before
+    bad.write_bytes(whole[:-1] + b"\x55")  # only the payload's checksum tells
+    with pytest.raises(DeviceError, match="TW_ERR_CRC"):
+        deploy(board.port, bad)
+    assert heard_with(board) == sha(good)
+
+
+def test_one_too_large_for_the_heap_says_so(tmp_path: Path) -> None:
+    with UnixBoard(tmp_path / "board", heap_kb=128) as board:
+        path = model(tmp_path, "large", 120)
+        path.write_bytes(path.read_bytes() + bytes(120_000))
+        with pytest.raises(
+            DeviceError, match=r"large\.twm does not open .*MemoryError.*too large.*it has no model yet"
+        ):
+            deploy(board.port, path, board="UNIX", start=False)
+        deploy(board.port, model(tmp_path, "small", 120), start=False)
+
+
+def test_a_damaged_model_gives_way_to_the_one_before(board: UnixBoard, tmp_path: Path) -> None:
+    old, new, newer = (model(tmp_path, f"m{i}", 120 + i) for i in range(3))
+    deploy(board.port, old, board="UNIX", start=False)
+    placed = deploy(board.port, new, start=False).models[0]
+    file = board.directory / placed.path
+    file.write_bytes(file.read_bytes()[:-1] + b"\x55")
+    events = boot(board)
+    assert [event.what for event in events if isinstance(event, Error)] == [f"{placed.path}: TW_ERR_CRC"]
+    assert [event.sha for event in events if isinstance(event, Model)] == [sha(old)]
+    mended = deploy(board.port, newer, start=False).models[0]  # not over the one that still works
+    assert (mended.path.rpartition("/")[0], mended.second) == (
+        placed.path.rpartition("/")[0],
+        f"{SLOTS}/model.a/m0.twm",
+    )
+
+
+def test_damaged_records_are_passed_over(board: UnixBoard, tmp_path: Path) -> None:
+    old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
+    deploy(board.port, old, board="UNIX", start=False)
+    deploy(board.port, new, start=False)
+    records = sorted((board.directory / SLOTS).glob("select.*"))
+    newest = max(records, key=lambda path: int(path.read_text().partition("sequence=")[2].split()[0]))
+    text = newest.read_bytes()
+    damaged = [text[:at] for at in range(len(text))] + [text + b"x", b"\xff" * len(text), os.urandom(2000)]
+    damaged += [text[:at] + bytes([text[at] ^ 1 << at % 8]) + text[at + 1 :] for at in range(len(text))]
+    with RawRepl(board.port) as repl:
+        for data in damaged:
+            newest.write_bytes(data)
+            assert repl.ask("from tinywake import slots\nanswer(slots.paths())") == [f"{SLOTS}/model.a/old.twm"], data
+        newest.write_bytes(text)
+        assert len(repl.ask("from tinywake import slots\nanswer(slots.paths())")) == 2
+
+
+def test_a_gate_has_slots_of_its_own(board: UnixBoard, tmp_path: Path) -> None:
+    word, gate, gate2 = model(tmp_path, "word", 120), model(tmp_path, "vad", 90), model(tmp_path, "vad2", 91)
+    report = deploy(board.port, word, board="UNIX", start=False, choices=Choices(gate=gate))
+    assert [(each.role, each.path) for each in report.models] == [
+        ("model", f"{SLOTS}/model.a/word.twm"), ("gate", f"{SLOTS}/gate.a/vad.twm"),
+    ]  # fmt: skip
+    assert len(report.ram.models) == 2
+    again = deploy(board.port, word, start=False, choices=Choices(gate=gate2))
+    assert (again.models[1].path, again.models[1].second) == (f"{SLOTS}/gate.b/vad2.twm", f"{SLOTS}/gate.a/vad.twm")
+    find = "from tinywake.port import port\nanswer([port.find_models('gate'), port.find_model()])"
+    with RawRepl(board.port) as repl:
+        assert repl.ask(find) == [[f"{SLOTS}/gate.b/vad2.twm", f"{SLOTS}/gate.a/vad.twm"], f"{SLOTS}/model.a/word.twm"]
+    deploy(board.port, word, start=False)
+    with RawRepl(board.port) as repl:
+        assert len(repl.ask(find)[0]) == 2
+    deploy(board.port, word, start=False, choices=Choices(no_gate=True))
+    with RawRepl(board.port) as repl:
+        assert repl.ask(find)[0] == []
+    assert not list(board.directory.glob(f"{SLOTS}/gate.*/*"))
+
+
+def test_a_gate_is_used_at_boot_and_never_in_the_way(board: UnixBoard, tmp_path: Path) -> None:
+    word, gate = model(tmp_path, "word", 120), model(tmp_path, "vad", 90)
+    deploy(board.port, word, board="UNIX", start=False, choices=Choices(gate=gate))
+    gated = "import tinywake.main as m\nm.load({}) and None\ng = m.listener.gate\nanswer(g and g.name)"
+    with RawRepl(board.port) as repl:
+        assert repl.ask(gated.format("")) == "vad"
+        assert repl.ask(gated.format("'word.twm'")) is None  # a model that is named has no gate but one that is named
+    file = board.directory / f"{SLOTS}/gate.a/vad.twm"
+    file.write_bytes(file.read_bytes()[:-1])
+    events = boot(board)
+    assert [event.what for event in events if isinstance(event, Error)] == [f"{SLOTS}/gate.a/vad.twm: TW_ERR_TRUNCATED"]
+    assert [event.sha for event in events if isinstance(event, Model)] == [sha(word)]
+    other = tmp_path / "other.twm"
+    other.write_bytes(gates["streaming"](2, (3, 4), hop_ms=20))
+    with pytest.raises(
+        DeviceError, match=r"word behind other: TW_ERR_FRONTEND: deploy another gate, or none with --no-gate"
+    ):
+        deploy(board.port, word, start=False, choices=Choices(gate=other))
+    events = boot(board)
+    assert any("word behind other" in event.what for event in events if isinstance(event, Error))
+    assert [event.sha for event in events if isinstance(event, Model)] == [sha(word)]
+    deploy(board.port, word, start=False, choices=Choices(no_gate=True))
+    assert not [event for event in boot(board) if isinstance(event, Error)]
+
+
+def test_a_program_of_the_users_names_a_model_as_on_the_computer(board: UnixBoard, tmp_path: Path) -> None:
+    deploy(board.port, model(tmp_path, "word", 120), board="UNIX", start=False)
+    with RawRepl(board.port) as repl:
+        assert repl.ask("import tinywake\nm = tinywake.Model('word.twm')\nanswer([m.name, len(m.file)])")[0] == "word"
+        with pytest.raises(DeviceError, match="OSError"):
+            repl.exec("tinywake.Model('other.twm')")
+
+
+def wave(board: UnixBoard) -> None:
+    import wave as wav
+
+    board.directory.mkdir(exist_ok=True)
+    with wav.open(str(board.directory / "mic.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(16000 * 120))
+
+
+def tree(board: UnixBoard) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(board.directory)): path.read_bytes()
+        for path in board.directory.rglob("*")
+        if path.is_file()
+    }

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Models in the RP2040's flash by deploy: on the emulated Pico, whose boot loader takes the UF2 file that is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_slots import heard_with, model, sha
+
+from tinywake.device.deploy import Choices, deploy
+from tinywake.device.deploy.homes.xip import Lying, Space, address_for
+from tinywake.device.image.record import XIP_BASE
+from tinywake.device.targets.rp2040 import RP2040Board
+from tinywake.device.targets.unix import UnixBoard
+from tinywake.errors import DeviceError
+
+lacking = RP2040Board.available()
+STORAGE, END = XIP_BASE + 0xA0000, XIP_BASE + 0x50000
+
+
+def test_the_record_goes_where_the_one_that_counts_is_not() -> None:
+    empty = Space(STORAGE, END, ())
+    first = address_for(empty, 20_000)
+    assert (first + 256 + 20_000 + 4095) // 4096 * 4096 == STORAGE
+    one = Space(STORAGE, END, (Lying(first, 1, 20_000, 0, "a.twm"),))
+    second = address_for(one, 30_000)
+    assert END <= second <= first - 30_256
+    two = Space(STORAGE, END, (*one.records, Lying(second, 2, 30_000, 0, "b.twm")))
+    assert address_for(two, 20_000) == first  # the older one's
+    assert two.current == two.records[1]
+    large = address_for(one, 200_000)  # no second slot for it
+    assert large + 256 + 200_000 <= STORAGE
+    with pytest.raises(ValueError, match="too large"):
+        address_for(empty, STORAGE - END)
+
+
+def test_only_an_rp2040_has_that_home(tmp_path: Path) -> None:
+    if UnixBoard.available():
+        pytest.skip(str(UnixBoard.available()))
+    with UnixBoard(tmp_path / "board") as board, pytest.raises(DeviceError, match="only an RP2040"):
+        deploy(board.port, model(tmp_path, "w", 120), board="UNIX", start=False, choices=Choices(home="xip"))
+
+
+class Pico:
+    """An emulated Pico that keeps its flash, under one name for its port, and can be sent into BOOTSEL."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = str(folder / "port")
+        self.written: list[bytes] = []
+        self._folder = folder
+        self._board: RP2040Board | None = None
+
+    def __enter__(self) -> Pico:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._board:
+            self._board.stop()
+
+    def bootsel(self, port: str, uf2: bytes) -> None:
+        assert port == self.port
+        self.written.append(uf2)
+        drop = self._folder / "drop.uf2"
+        drop.write_bytes(uf2)
+        if self._board:
+            self._board.stop()
+        self._start(drop)
+
+    def _start(self, *drops: Path) -> None:
+        self._board = RP2040Board(self._folder / "flash.bin", drops=drops)
+        self._board.start()
+        Path(self.port).unlink(missing_ok=True)
+        Path(self.port).symlink_to(self._board.port)
+
+
+@pytest.mark.skipif(lacking is not None, reason=str(lacking))
+@pytest.mark.parametrize("target", ["rp2040"])
+def test_a_model_moves_into_flash_and_out_of_it(target: str, tmp_path: Path) -> None:
+    old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
+    with Pico(tmp_path) as pico:
+        xip = Choices(home="xip", bootsel=pico.bootsel)
+        first = deploy(pico.port, old, board="RPI_PICO", start=False, choices=xip)
+        placed = first.models[0]
+        assert placed.home.name == "xip"
+        assert placed.path.startswith("/flash/100")
+        assert placed.path.endswith("/old.twm")
+        assert placed.second == "tinywake-models/model.a/old.twm"
+        assert first.ram.models[0] < first.ram.arenas[0] + 1500  # the arena, and no copy of the file
+        again = deploy(pico.port, old, start=False)  # without --home: it stays where it is
+        assert (again.models[0].home.name, again.model_path, again.copied) == ("xip", placed.path, ())
+        second = deploy(pico.port, new, start=False, choices=xip)
+        assert len(pico.written) == 2
+        assert second.model_path != placed.path
+        heap = deploy(pico.port, old, start=False, choices=Choices(home="heap"))
+        assert heap.model_path.startswith("tinywake-models/")
+        assert heap.ram.models[0] >= old.stat().st_size
+        assert heard_with(pico) == sha(old)
