@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""What a model costs on a board, counted by the board itself around calls of the native module.
+
+Emulated boards count exactly: instructions (QEMU) or cycles (rp2040js), the same in every run. On silicon and on the
+unix board there is only a clock of microseconds. What a call costs by itself is counted in the same way and taken off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinywake.device.line.rawrepl import RawRepl
+
+__all__ = ["Counts", "counts_on"]
+
+_STEPS = 8  # of a listener; the mean is taken
+
+# SysTick counts cycles, but only 24 bits of them; the microseconds say how often it went round.
+_COUNTER = """
+import gc, sys
+if sys.platform == "qemu":
+    from qemu import instructions as now
+    unit = "instructions"
+    def elapsed():
+        return now() - began & 0x3fffffff
+elif sys.platform == "rp2":
+    import machine
+    from time import ticks_diff, ticks_us
+    unit = "cycles"
+    systick = 0xe000e018
+    machine.mem32[systick - 4] = 0xffffff
+    machine.mem32[systick] = 0
+    machine.mem32[systick - 8] = 5
+    def now():
+        global began_us
+        began_us = ticks_us()
+        return machine.mem32[systick]
+    def elapsed():
+        fine = began - machine.mem32[systick] & 0xffffff
+        coarse = ticks_diff(ticks_us(), began_us) * (machine.freq() // 1000000)
+        return fine + ((coarse - fine + (1 << 23)) >> 24 << 24)
+else:
+    from time import ticks_diff, ticks_us as now
+    unit = "microseconds"
+    def elapsed():
+        return ticks_diff(now(), began)
+def cost(call, *args):
+    global began
+    gc.collect()
+    began = now()
+    call(*args)
+    return elapsed()
+def noise(data):
+    seed = 1
+    for i in range(len(data)):
+        seed = (seed * 75 + 74) % 65537
+        data[i] = seed & 255
+    return data
+"""
+
+_NETWORK = """
+import _tinywake, tinywake
+network = tinywake.Model({model!r})
+opened = cost(_tinywake.Model, network.file)
+model = network.native
+verified = cost(model.verify)
+h, w, c = model.input[:3]
+x = noise(bytearray(h * w * c))
+run, ops = model.run, model.ops
+for _ in range(2):
+    model.load(x)
+    run(0, ops)
+model.load(x)
+invoke = cost(run, 0, ops) - cost(run, 0, 0)
+model.load(x)
+layers = []
+for i in range(ops if {layers} else 0):
+    empty = cost(run, i, i)
+    layers.append(cost(run, i, i + 1) - empty)
+"""
+
+_LISTENER = """
+step = {{}}
+if model.labels:
+    from tinywake.engine import Engine
+    listener = _tinywake.Listener(model)
+    samples = listener.step_samples
+    pcm = noise(bytearray(2 * samples))
+    def hear():
+        at = 0
+        while at < samples:
+            at = listener.feed(pcm, at, samples)
+            if listener.due:
+                return
+    calls = cost(listener.feed, pcm, 0, 0)
+    sums = [0, 0, 0]
+    for i in range({steps} + 2):
+        front = cost(hear)
+        run(0, ops)
+        settle = cost(listener.settle)
+        if i > 1:
+            sums[0] += front
+            sums[1] += settle
+    del listener
+    engine = Engine(network)
+    for i in range({steps} + 2):
+        app = cost(engine.feed, pcm)
+        if i > 1:
+            sums[2] += app
+    step = {{"front": sums[0] // {steps} - calls, "settle": sums[1] // {steps}, "app": sums[2] // {steps}}}
+answer({{"unit": unit, "network": invoke, "open": opened, "verify": verified, "layers": layers, "step": step}})
+"""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """In `unit`: "cycles", "instructions" or "microseconds".
+
+    network: one invoke in the steady state, on noise, front end not included. layers: each operator of another one;
+    empty where not asked for. open: from the file's bytes to a model with its arena, Python's objects included. verify:
+    the payload's checksum. Of a listener, a step of new audio: front (front end, input map, level), settle (scores and
+    detector), app (all of it driven by the app's Python: front, network, settle and the interpreter between them).
+    """
+
+    unit: str
+    network: int
+    layers: tuple[int, ...]
+    open: int
+    verify: int
+    front: int | None
+    settle: int | None
+    app: int | None
+
+
+def counts_on(port: str, model: str, *, layers: bool = False, timeout: float = 600.0) -> Counts:
+    """Count on the board, which holds module, app and `model` (its name there). Raises DeviceError.
+
+    `timeout`: seconds; a board at its work gives no sign of life.
+    """
+    with RawRepl(port, timeout) as board:
+        board.reset()
+        code = _COUNTER + (_NETWORK + _LISTENER).format(model=model, layers=layers, steps=_STEPS)
+        said = board.ask(code)
+    step = said["step"]
+    return Counts(
+        unit=str(said["unit"]),
+        network=int(said["network"]),
+        layers=tuple(map(int, said["layers"])),
+        open=int(said["open"]),
+        verify=int(said["verify"]),
+        front=step.get("front"),
+        settle=step.get("settle"),
+        app=step.get("app"),
+    )
