@@ -29,6 +29,11 @@ static bool channels_valid(const tw_model_t *m, const tw_rest_t *rest, const tw_
     return true;
 }
 
+// Scratch is words in the arena.
+static bool help_valid(const tw_model_t *m, const tw_help_t *help, const tw_rest_t *rest) {
+    return rest->scratch % 4 == 0 && tw_check_inside(rest->scratch, help->scratch_bytes, m->arena_bytes - m->state_bytes);
+}
+
 // Along one axis: some tap of the last window lies inside the padded input, and padding is less than a kernel.
 static bool window_valid(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride, uint32_t dilation, uint32_t pad) {
     return kernel && stride && dilation && pad < (kernel - 1) * dilation + 1 && (out - 1) * stride < in + pad;
@@ -41,18 +46,20 @@ static bool conv_valid(const tw_model_t *m, const uint8_t *record, bool depthwis
     if (depthwise && p.out.c % p.in.c) {
         return false;
     }
-    const uint64_t taps = (uint64_t)p.kernel_h * p.kernel_w;
-    const uint64_t bytes = depthwise ? taps * p.out.c : taps * p.in.c * p.out.c;
-    return rest.reserved == 0 && p.act_min <= p.act_max &&
+    const uint32_t taps = (uint32_t)p.kernel_h * p.kernel_w; // of 16 bits, as are channels
+    const uint64_t bytes = (uint64_t)(depthwise ? taps : tw_row_bytes(taps * p.in.c)) * p.out.c;
+    return help_valid(m, &p.help, &rest) && rest.reserved == 0 && p.act_min <= p.act_max &&
            window_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, p.dilation_h, p.pad_top) &&
            window_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, p.dilation_w, p.pad_left) &&
-           tw_check_inside(rest.weights, bytes, m->weights_bytes) && bytes * p.out.h * p.out.w <= MOST_WORK &&
+           (depthwise || rest.weights % 4 == 0) && tw_check_inside(rest.weights, bytes, m->weights_bytes) &&
+           bytes * p.out.h * p.out.w <= MOST_WORK &&
            channels_valid(m, &rest, &p.requant, p.out.c, p.out.c);
 }
 
 static bool fully_connected_fits(const tw_model_t *m, const tw_fully_connected_t *p, const tw_rest_t *rest) {
-    return p->per_channel <= 1 && rest->reserved == 0 && p->act_min <= p->act_max &&
-           tw_check_inside(rest->weights, (uint64_t)p->units * p->depth, m->weights_bytes) &&
+    return help_valid(m, &p->help, rest) && p->per_channel <= 1 && rest->reserved == 0 && p->act_min <= p->act_max &&
+           rest->weights % 4 == 0 &&
+           tw_check_inside(rest->weights, (uint64_t)p->units * tw_row_bytes(p->depth), m->weights_bytes) &&
            channels_valid(m, rest, &p->requant, p->units, p->per_channel ? p->units : 1);
 }
 
@@ -212,6 +219,11 @@ static bool op_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *
     }
 }
 
+// Those that an operator may have.
+static uint8_t flags_of(uint8_t code) {
+    return code <= TW_OP_FULLY_CONNECTED || code == TW_OP_FULLY_CONNECTED_PART ? TW_OP_BOUNDED : 0;
+}
+
 int tw_check_ops(tw_model_t *m) {
     uint32_t at = 0;
     uint32_t count = 0;
@@ -222,7 +234,7 @@ int tw_check_ops(tw_model_t *m) {
         }
         tw_decode_op(m->ops + at, &op);
         const uint32_t bytes = tw_decode_op_bytes(op.code);
-        if (bytes == 0 || op.bytes != bytes || op.flags) {
+        if (bytes == 0 || op.bytes != bytes || (op.flags & ~flags_of(op.code))) {
             return TW_ERR_OP;
         }
         if (!tw_check_inside(at, bytes, m->ops_bytes)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // COPY: three nested loops of runs.
+#include "move.h"
 #include "ops.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ void tw_copy_runs(const tw_copy_t *p, const uint8_t *x, uint8_t *y) {
     for (uint32_t i = 0; i < p->counts[0]; ++i) {
         for (uint32_t j = 0; j < p->counts[1]; ++j) {
             for (uint32_t k = 0; k < p->counts[2]; ++k) {
-                memmove(y + start(&p->out, i, j, k), x + start(&p->in, i, j, k), p->run); // a run may overlap itself
+                tw_move(y + start(&p->out, i, j, k), x + start(&p->in, i, j, k), p->run); // a run may overlap itself
             }
         }
     }

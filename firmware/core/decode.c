@@ -7,24 +7,24 @@
 void tw_decode_io(const tw_model_t *m, tw_io_t *io) {
     const uint8_t *r = m->io;
     for (int i = 0; i < 2; ++i) {
-        io->tensor[i] = le16(r + 2 * i);
-        io->mantissa[i] = (int32_t)le32(r + 8 + 4 * i);
+        io->tensor[i] = le16_aligned(r + 2 * i);
+        io->mantissa[i] = (int32_t)le32_aligned(r + 8 + 4 * i);
         io->exponent[i] = (int8_t)r[16 + i];
         io->rank[i] = r[18 + i];
     }
-    io->warmup = le16(r + 4);
-    io->frames = le16(r + 6);
+    io->warmup = le16_aligned(r + 4);
+    io->frames = le16_aligned(r + 6);
 }
 
 void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t) {
     const uint8_t *r = m->tensors + index * TW_TENSOR_BYTES;
-    t->offset = le32(r);
-    t->shape.h = le16(r + 4);
-    t->shape.w = le16(r + 6);
-    t->shape.c = le16(r + 8);
+    t->offset = le32_aligned(r);
+    t->shape.h = le16_aligned(r + 4);
+    t->shape.w = le16_aligned(r + 6);
+    t->shape.c = le16_aligned(r + 8);
     t->type = r[10];
     t->place = r[11];
-    t->shape.zero_point = (int16_t)le16(r + 12);
+    t->shape.zero_point = (int16_t)le16_aligned(r + 12);
     t->fill = (int8_t)r[14];
     t->reserved = r[15];
 }
@@ -32,23 +32,23 @@ void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t) {
 void tw_decode_op(const uint8_t *r, tw_op_t *op) {
     op->code = r[0];
     op->flags = r[1];
-    op->bytes = le16(r + 2);
-    op->in = le16(r + 4);
-    op->out = le16(r + 6);
+    op->bytes = le16_aligned(r + 2);
+    op->in = le16_aligned(r + 4);
+    op->out = le16_aligned(r + 6);
 }
 
 uint16_t tw_decode_in2(const uint8_t *r) {
-    return le16(r + 8);
+    return le16_aligned(r + 8);
 }
 
 uint32_t tw_decode_op_bytes(uint8_t code) {
     switch (code) {
         case TW_OP_CONV_2D:
         case TW_OP_DEPTHWISE_CONV_2D:
+            return 40;
         case TW_OP_ADD:
-            return 32;
         case TW_OP_FULLY_CONNECTED:
-            return 24;
+            return 32;
         case TW_OP_AVERAGE_POOL_2D:
         case TW_OP_MAX_POOL_2D:
         case TW_OP_MEAN:
@@ -61,7 +61,7 @@ uint32_t tw_decode_op_bytes(uint8_t code) {
         case TW_OP_COPY:
             return 60;
         case TW_OP_FULLY_CONNECTED_PART:
-            return 28;
+            return 36;
         case TW_OP_STATE_PUSH:
             return TW_OP_HEAD_BYTES;
         default:
@@ -96,13 +96,21 @@ static tw_requant_t requant_at(const tw_model_t *m, uint32_t offset, uint32_t ch
     return q;
 }
 
+// `f` is where the scratch's offset and size are, `r` the record's head.
+static void decode_help(const tw_model_t *m, const uint8_t *r, const uint8_t *f, tw_help_t *help, tw_rest_t *rest) {
+    rest->scratch = le32_aligned(f);
+    help->scratch = (void *)((uintptr_t)m->arena + rest->scratch);
+    help->scratch_bytes = le32_aligned(f + 4);
+    help->bounded = r[1] & TW_OP_BOUNDED;
+}
+
 void tw_decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_rest_t *rest) {
-    rest->weights = le32(r + 8);
-    rest->bias = le32(r + 12);
-    rest->requant = le32(r + 16);
-    rest->reserved = le16(r + 30);
-    p->in = shape_of(m, le16(r + 4));
-    p->out = shape_of(m, le16(r + 6));
+    rest->weights = le32_aligned(r + 8);
+    rest->bias = le32_aligned(r + 12);
+    rest->requant = le32_aligned(r + 16);
+    rest->reserved = le16_aligned(r + 30);
+    p->in = shape_of(m, le16_aligned(r + 4));
+    p->out = shape_of(m, le16_aligned(r + 6));
     p->weights = weights_at(m, rest->weights);
     p->bias = weights_at(m, rest->bias);
     p->requant = requant_at(m, rest->requant, p->out.c);
@@ -116,13 +124,15 @@ void tw_decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_rest
     p->dilation_w = r[27];
     p->act_min = (int8_t)r[28];
     p->act_max = (int8_t)r[29];
+    decode_help(m, r, r + 32, &p->help, rest);
 }
 
-// The 16 bytes `f` that follow the head; rows and units are known.
-static void fully_connected_fields(const tw_model_t *m, const uint8_t *f, tw_fully_connected_t *p, tw_rest_t *rest) {
-    rest->weights = le32(f);
-    rest->bias = le32(f + 4);
-    rest->requant = le32(f + 8);
+// The 24 bytes `f` that follow the head `r`; rows and units are known.
+static void fully_connected_fields(const tw_model_t *m, const uint8_t *r, const uint8_t *f, tw_fully_connected_t *p,
+    tw_rest_t *rest) {
+    rest->weights = le32_aligned(f);
+    rest->bias = le32_aligned(f + 4);
+    rest->requant = le32_aligned(f + 8);
     rest->reserved = f[15];
     p->act_min = (int8_t)f[12];
     p->act_max = (int8_t)f[13];
@@ -130,37 +140,36 @@ static void fully_connected_fields(const tw_model_t *m, const uint8_t *f, tw_ful
     p->weights = weights_at(m, rest->weights);
     p->bias = weights_at(m, rest->bias);
     p->requant = requant_at(m, rest->requant, p->per_channel ? p->units : 1);
+    decode_help(m, r, f + 16, &p->help, rest);
 }
 
 void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_fully_connected_t *p, tw_rest_t *rest) {
-    const tw_shape_t in = shape_of(m, le16(r + 4));
-    const tw_shape_t out = shape_of(m, le16(r + 6));
+    const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
+    const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
     p->rows = (uint32_t)out.h * out.w;
     p->depth = tw_shape_count(&in) / p->rows;
     p->units = out.c;
-    p->in_zero_point = in.zero_point;
     p->out_zero_point = out.zero_point;
-    fully_connected_fields(m, r + 8, p, rest);
+    fully_connected_fields(m, r, r + 8, p, rest);
 }
 
 void tw_decode_fully_connected_part(const tw_model_t *m, const uint8_t *r, tw_fully_connected_part_t *p, tw_rest_t *rest) {
-    const tw_shape_t in = shape_of(m, le16(r + 4));
-    const tw_shape_t out = shape_of(m, le16(r + 6));
+    const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
+    const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
     const tw_shape_t sums = shape_of(m, tw_decode_in2(r));
     p->part = r[10];
     p->fc.rows = 1;
     p->fc.depth = tw_shape_count(&in);
     p->fc.units = (uint16_t)(sums.c / 4);
-    p->fc.in_zero_point = in.zero_point;
     p->fc.out_zero_point = out.zero_point;
-    fully_connected_fields(m, r + 12, &p->fc, rest);
+    fully_connected_fields(m, r, r + 12, &p->fc, rest);
     rest->reserved |= r[11];
 }
 
 void tw_decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p, tw_rest_t *rest) {
     rest->reserved = 0;
-    p->in = shape_of(m, le16(r + 4));
-    p->out = shape_of(m, le16(r + 6));
+    p->in = shape_of(m, le16_aligned(r + 4));
+    p->out = shape_of(m, le16_aligned(r + 6));
     p->kernel_h = r[8];
     p->kernel_w = r[9];
     p->stride_h = r[10];
@@ -172,67 +181,67 @@ void tw_decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p, tw_rest
 }
 
 void tw_decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest_t *rest) {
-    rest->reserved = r[13] | (uint32_t)le16(r + 14);
-    p->in = shape_of(m, le16(r + 4));
-    p->out_zero_point = shape_of(m, le16(r + 6)).zero_point;
-    p->multiplier = (int32_t)le32(r + 8);
+    rest->reserved = r[13] | (uint32_t)le16_aligned(r + 14);
+    p->in = shape_of(m, le16_aligned(r + 4));
+    p->out_zero_point = shape_of(m, le16_aligned(r + 6)).zero_point;
+    p->multiplier = (int32_t)le32_aligned(r + 8);
     p->shift = (int8_t)r[12];
 }
 
 void tw_decode_table(const tw_model_t *m, const uint8_t *r, tw_table_t *p, tw_rest_t *rest) {
-    const tw_shape_t in = shape_of(m, le16(r + 4));
-    rest->weights = le32(r + 8);
+    const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
+    rest->weights = le32_aligned(r + 8);
     rest->reserved = 0;
     p->count = tw_shape_count(&in);
     p->table = weights_at(m, rest->weights);
 }
 
 void tw_decode_softmax(const tw_model_t *m, const uint8_t *r, tw_softmax_t *p, tw_rest_t *rest) {
-    const tw_shape_t in = shape_of(m, le16(r + 4));
+    const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
     rest->reserved = r[13];
     p->rows = (uint32_t)in.h * in.w;
     p->c = in.c;
-    p->multiplier = (int32_t)le32(r + 8);
+    p->multiplier = (int32_t)le32_aligned(r + 8);
     p->shift = (int8_t)r[12];
-    p->diff_min = (int16_t)le16(r + 14);
+    p->diff_min = (int16_t)le16_aligned(r + 14);
 }
 
 static void decode_pair(const tw_model_t *m, const uint8_t *r, tw_pair_t *p) {
-    p->in = shape_of(m, le16(r + 4));
+    p->in = shape_of(m, le16_aligned(r + 4));
     p->in2 = shape_of(m, tw_decode_in2(r));
-    p->out = shape_of(m, le16(r + 6));
+    p->out = shape_of(m, le16_aligned(r + 6));
     p->act_min = (int8_t)r[10];
     p->act_max = (int8_t)r[11];
 }
 
 void tw_decode_add(const tw_model_t *m, const uint8_t *r, tw_add_t *p, tw_rest_t *rest) {
-    rest->reserved = le32(r + 28);
+    rest->reserved = le32_aligned(r + 28);
     decode_pair(m, r, &p->pair);
     for (int i = 0; i < 3; ++i) {
-        p->multiplier[i] = (int32_t)le32(r + 12 + 4 * i);
+        p->multiplier[i] = (int32_t)le32_aligned(r + 12 + 4 * i);
         p->shift[i] = (int8_t)r[24 + i];
     }
     p->subtract = r[27];
 }
 
 void tw_decode_mul(const tw_model_t *m, const uint8_t *r, tw_mul_t *p, tw_rest_t *rest) {
-    rest->reserved = r[17] | (uint32_t)le16(r + 18);
+    rest->reserved = r[17] | (uint32_t)le16_aligned(r + 18);
     decode_pair(m, r, &p->pair);
-    p->multiplier = (int32_t)le32(r + 12);
+    p->multiplier = (int32_t)le32_aligned(r + 12);
     p->shift = (int8_t)r[16];
 }
 
 void tw_decode_copy(const tw_model_t *m, const uint8_t *r, tw_copy_t *p, tw_rest_t *rest) {
-    const tw_shape_t out = shape_of(m, le16(r + 6));
-    rest->reserved = le16(r + 58);
-    p->in.offset = le32(r + 8);
-    p->out.offset = le32(r + 12);
+    const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
+    rest->reserved = le16_aligned(r + 58);
+    p->in.offset = le32_aligned(r + 8);
+    p->out.offset = le32_aligned(r + 12);
     for (int i = 0; i < 3; ++i) {
-        p->counts[i] = le32(r + 16 + 4 * i);
-        p->in.strides[i] = le32(r + 32 + 4 * i);
-        p->out.strides[i] = le32(r + 44 + 4 * i);
+        p->counts[i] = le32_aligned(r + 16 + 4 * i);
+        p->in.strides[i] = le32_aligned(r + 32 + 4 * i);
+        p->out.strides[i] = le32_aligned(r + 44 + 4 * i);
     }
-    p->run = le32(r + 28);
+    p->run = le32_aligned(r + 28);
     p->out_count = tw_shape_count(&out);
     p->filled = r[56];
     p->fill = (int8_t)r[57];

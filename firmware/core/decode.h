@@ -49,6 +49,7 @@ enum { // operator codes
 #define TW_SECTION_BYTES 12
 #define TW_TENSOR_BYTES 16
 #define TW_OP_HEAD_BYTES 8
+#define TW_OP_BOUNDED 1 // a flag: tw_help_t
 #define TW_IO_HEAD_BYTES 20
 
 typedef struct {
@@ -94,6 +95,7 @@ uint8_t *tw_decode_address(const tw_model_t *m, const tw_tensor_t *t);
 // The rest of a record, for check_ops.c: what it must look at before the pointers in a kernel's parameters mean anything.
 typedef struct {
     uint32_t weights, bias, requant; // offsets into WEIGHTS, of those operators that have them
+    uint32_t scratch;                // offset in the arena, of the same
     uint32_t reserved;               // all reserved bytes, or'ed
 } tw_rest_t;
 

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "frontend.h"
 
-#include <string.h>
-
-#include "bytes.h"
 #include "frontend_stages.h"
+#include "move.h"
 
 void tw_frontend_open(tw_frontend_t *fe, const uint8_t *section) {
-    fe->sample_rate = le16(section + SECTION_SAMPLE_RATE);
-    fe->window = le16(section + SECTION_WINDOW);
-    fe->hop = le16(section + SECTION_HOP);
+    // Through void: fields and tables of 16 bits are little-endian as the cores are, and the section is aligned.
+    const void *start = section, *tables = section + SECTION_TABLES;
+    const uint16_t *fields = start;
+    fe->sample_rate = fields[SECTION_SAMPLE_RATE / 2];
+    fe->window = fields[SECTION_WINDOW / 2];
+    fe->hop = fields[SECTION_HOP / 2];
     fe->channels = section[SECTION_CHANNELS];
-    fe->smoothing[0] = le16(section + SECTION_EVEN_SMOOTHING);
-    fe->smoothing[1] = le16(section + SECTION_ODD_SMOOTHING);
-    fe->min_signal = le16(section + SECTION_MIN_SIGNAL);
+    fe->smoothing[0] = fields[SECTION_EVEN_SMOOTHING / 2];
+    fe->smoothing[1] = fields[SECTION_ODD_SMOOTHING / 2];
+    fe->min_signal = fields[SECTION_MIN_SIGNAL / 2];
     fe->smoothing_bits = section[SECTION_SMOOTHING_BITS];
     fe->first_bin = section[SECTION_FIRST_BIN];
     fe->pcan_shift = section[SECTION_PCAN_SHIFT];
     fe->log_shift = section[SECTION_LOG_SHIFT];
 
-    // Through void: the tables are 16-bit, little-endian as the cores are, and the section is aligned.
-    const void *tables = section + SECTION_TABLES;
     fe->half_window = tables;
     fe->sine = fe->half_window + fe->window / 2;
     fe->log2 = (const uint16_t *)fe->sine + SINE_ENTRIES;
@@ -43,7 +42,7 @@ static size_t fill(tw_frontend_t *fe, const int16_t *pcm, size_t n) {
         const bool early = fe->filled < overlap; // only before the first frame
         const size_t room = (early ? overlap : fe->window) - fe->filled;
         const size_t part = n - taken < room ? n - taken : room;
-        memcpy((early ? fe->overlap : fe->work.samples) + fe->filled, pcm + taken, part * sizeof *pcm);
+        tw_move((early ? fe->overlap : fe->work.samples) + fe->filled, pcm + taken, part * sizeof *pcm);
         fe->filled = (uint16_t)(fe->filled + part);
         taken += part;
     }

@@ -50,6 +50,7 @@ typedef struct {
     union {                          // the next frame's other samples, then each stage's result in turn
         int16_t samples[TW_FRONTEND_FFT];
         tw_complex_t bins[TW_FRONTEND_FFT / 2];
+        uint32_t energies[TW_FRONTEND_FFT / 2];
         uint16_t features[TW_FRONTEND_CHANNELS_MAX];
     } work;
 } tw_frontend_t;

@@ -5,11 +5,11 @@
 
 void tw_fully_connected_part_s8(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y) {
     const tw_fully_connected_t *fc = &p->fc;
-    const int8_t *weights = fc->weights;
-    for (uint32_t unit = 0; unit < fc->units; ++unit, weights += fc->depth) {
-        uint32_t sum = p->part == TW_PART_FIRST ? (uint32_t)fc->bias[unit] : sums[unit];
+    const uint8_t *weights = fc->weights;
+    for (uint32_t unit = 0; unit < fc->units; ++unit, weights += tw_row_bytes(fc->depth)) {
+        uint32_t sum = (uint32_t)fc->bias[unit] + (p->part == TW_PART_FIRST ? 0 : sums[unit]);
         for (uint32_t i = 0; i < fc->depth; ++i) {
-            sum += (uint32_t)(weights[i] * (x[i] - fc->in_zero_point));
+            sum += (uint32_t)((weights[i] - 128) * x[i]);
         }
         if (p->part != TW_PART_LAST) {
             sums[unit] = sum;

@@ -3,12 +3,13 @@
 #include "frontend_stages.h"
 
 // (x * share + y * (1 - share)), rounded down, share in 1/16384: y moves towards x. One 48-bit product instead of two.
-static uint32_t approach(uint32_t y, uint32_t x, uint32_t share) {
+static inline uint32_t approach(uint32_t y, uint32_t x, uint32_t share) {
+    const uint32_t distance = x >= y ? x - y : y - x;
+    const uint32_t step = mul_shift(distance, share, SMOOTHING_ONE_BITS);
     if (x >= y) {
-        return y + mul_shift(x - y, share, SMOOTHING_ONE_BITS);
+        return y + step;
     }
-    const uint32_t step = mul_shift(y - x, share, SMOOTHING_ONE_BITS);
-    const bool inexact = ((y - x) * share & ((1u << SMOOTHING_ONE_BITS) - 1)) != 0;
+    const bool inexact = (distance * share & ((1u << SMOOTHING_ONE_BITS) - 1)) != 0;
     return y - step - inexact;       // down means away from zero here
 }
 

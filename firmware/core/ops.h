@@ -6,6 +6,7 @@
 #ifndef TW_OPS_H
 #define TW_OPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,13 +21,30 @@ typedef struct {
     const int8_t *shift;       // -31..30
 } tw_requant_t;
 
-// CONV_2D: weights [out.c][kernel_h][kernel_w][in.c]. DEPTHWISE_CONV_2D: weights [kernel_h][kernel_w][out.c],
-// out.c a multiple of in.c. Weights are symmetric: no zero point.
+// What faster kernels of CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED go by; a reference kernel needs none of it.
+typedef struct {
+    void *scratch; // 4-byte aligned; what a kernel leaves there is nobody's
+    uint32_t scratch_bytes;
+    uint8_t bounded; // the file says that TW_BOUND_* hold; if they do not, numbers are wrong and nothing else
+} tw_help_t;
+
+#define TW_BOUND_WEIGHT (-127) // no weight is below
+#define TW_BOUND_SHIFT (-14)   // of channels with a shift from here to -1,
+#define TW_BOUND_SUM 23        // sums are within +-2^23, whatever the input
+
+// A row of weights: as many bytes as its taps, rounded up to 4. Each is the weight plus 128; those behind the last tap are 128.
+static inline uint32_t tw_row_bytes(uint32_t taps) {
+    return (taps + 3) & ~3u;
+}
+
+// CONV_2D: weights [out.c][row of kernel_h * kernel_w * in.c]. DEPTHWISE_CONV_2D: weights, plain int8, [kernel_h][kernel_w][out.c],
+// out.c a multiple of in.c. The bias has -zero point * sum of weights in it; taps outside the input read the zero point.
 typedef struct {
     tw_shape_t in, out;
-    const int8_t *weights;
+    const uint8_t *weights;
     const int32_t *bias; // out.c
     tw_requant_t requant;
+    tw_help_t help;
     uint8_t kernel_h, kernel_w, stride_h, stride_w;
     uint8_t pad_top, pad_left, dilation_h, dilation_w;
     int8_t act_min, act_max;
@@ -35,14 +53,15 @@ typedef struct {
 void tw_conv2d_s8(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_s8(const tw_conv_t *p, const int8_t *x, int8_t *y);
 
-// FULLY_CONNECTED: x [rows][depth], weights [units][depth], y [rows][units], a row at a time.
+// FULLY_CONNECTED: x [rows][depth], weights [units][row of depth], y [rows][units], a row at a time. Bias as in CONV_2D.
 typedef struct {
     uint32_t rows, depth;
     uint16_t units;
-    int16_t in_zero_point, out_zero_point;
-    const int8_t *weights;
+    int16_t out_zero_point;
+    const uint8_t *weights;
     const int32_t *bias; // units
     tw_requant_t requant;
+    tw_help_t help;
     uint8_t per_channel; // 1: one multiplier a unit; 0: one for all
     int8_t act_min, act_max;
 } tw_fully_connected_t;
@@ -53,7 +72,8 @@ enum {
     TW_PART_LAST = 3,
 };
 
-// FULLY_CONNECTED_PART: one row, sums [units] carried from part to part; y is written by the last one only.
+// FULLY_CONNECTED_PART: one row, sums [units] carried from part to part, each with a bias of its own; y is written by the last
+// one only.
 typedef struct {
     tw_fully_connected_t fc;
     uint8_t part;

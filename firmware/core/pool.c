@@ -23,9 +23,11 @@ static region_t region(const tw_pool_t *p, int32_t oy, int32_t ox) {
 static int32_t average(const tw_pool_t *p, const int8_t *x, region_t r) {
     int32_t sum = 0;
     int32_t count = 0;
+    const size_t step = p->in.c;
     for (int32_t iy = r.top; iy < r.bottom; ++iy) {
-        for (int32_t ix = r.left; ix < r.right; ++ix, ++count) {
-            sum += x[((size_t)iy * p->in.w + (size_t)ix) * p->in.c];
+        const int8_t *at = x + ((size_t)iy * p->in.w + (size_t)r.left) * step;
+        for (const int8_t *end = at + (size_t)(r.right - r.left) * step; at < end; at += step, ++count) {
+            sum += *at;
         }
     }
     return sum >= 0 ? (sum + count / 2) / count : (sum - count / 2) / count;

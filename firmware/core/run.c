@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One invoke, or a part of it: decode a record, call its kernel.
+#include "arch.h"
 #include "decode.h"
 
 static uint8_t *second_input(const tw_model_t *m, const uint8_t *record) {
@@ -32,15 +33,15 @@ static void run_op(const tw_model_t *m, const uint8_t *record) {
     switch (op.code) {
         case TW_OP_CONV_2D:
             tw_decode_conv(m, record, &p.conv, &rest);
-            tw_conv2d_s8(&p.conv, x, y);
+            TW_CONV2D(&p.conv, x, y);
             break;
         case TW_OP_DEPTHWISE_CONV_2D:
             tw_decode_conv(m, record, &p.conv, &rest);
-            tw_depthwise_s8(&p.conv, x, y);
+            TW_DEPTHWISE(&p.conv, x, y);
             break;
         case TW_OP_FULLY_CONNECTED:
             tw_decode_fully_connected(m, record, &p.fully_connected, &rest);
-            tw_fully_connected_s8(&p.fully_connected, x, y);
+            TW_FULLY_CONNECTED(&p.fully_connected, x, y);
             break;
         case TW_OP_AVERAGE_POOL_2D:
             tw_decode_pool(m, record, &p.pool, &rest);

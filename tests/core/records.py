@@ -107,17 +107,23 @@ def copy_op(
     return op(COPY, x, y, struct.pack("<2I3II3I3IBbH", at, out_at, *counts, run, *steps, *out_steps, *filled, 0))
 
 
-def conv_op(code: int, offsets: tuple[int, int, int], window: tuple[int, ...], dilation: tuple[int, int]) -> bytes:
+def conv_op(
+    code: int,
+    offsets: tuple[int, int, int],
+    window: tuple[int, ...],
+    dilation: tuple[int, int],
+    scratch: tuple[int, int] = (0, 0),
+) -> bytes:
     """window: kernel h, w, stride h, w, pad top, left; offsets: of weights, bias and requant."""
-    return op(code, 0, 1, struct.pack("<3I8B2bH", *offsets, *window, *dilation, *FULL, 0))
+    return op(code, 0, 1, struct.pack("<3I8B2bH2I", *offsets, *window, *dilation, *FULL, 0, *scratch))
 
 
 def fully_connected_op(offsets: tuple[int, int, int], per_channel: int = 1) -> bytes:
-    return op(FULLY_CONNECTED, 0, 1, struct.pack("<3I2bBB", *offsets, *FULL, per_channel, 0))
+    return op(FULLY_CONNECTED, 0, 1, struct.pack("<3I2bBB2I", *offsets, *FULL, per_channel, 0, 0, 0))
 
 
 def part_op(part: int, sums: int, offsets: tuple[int, int, int], x: int = 0, y: int = 1, per_channel: int = 1) -> bytes:
-    fields = struct.pack("<HBB3I2bBB", sums, part, 0, *offsets, *FULL, per_channel, 0)
+    fields = struct.pack("<HBB3I2bBB2I", sums, part, 0, *offsets, *FULL, per_channel, 0, 0, 0)
     return op(FULLY_CONNECTED_PART, x, y, fields)
 
 
@@ -125,10 +131,15 @@ def pool_op(code: int, window: tuple[int, ...]) -> bytes:
     return op(code, 0, 1, struct.pack("<6B2b", *window, *FULL))
 
 
-def layer_weights(units: int, taps: int) -> tuple[bytes, tuple[int, int, int]]:
-    """WEIGHTS of a layer, and the offsets of weights, bias and requant in it. Every bias is negative."""
+def layer_weights(units: int, taps: int, align: int = 4) -> tuple[bytes, tuple[int, int, int]]:
+    """WEIGHTS of a layer, and the offsets of weights, bias and requant in it. Every bias is negative.
+
+    Each unit's taps are followed by bytes up to a multiple of `align`.
+    """
     rng = np.random.default_rng(3)
     bias = rng.integers(-999, 0, units).astype(np.int32).tobytes()
     multipliers = rng.integers(1 << 30, (1 << 31) - 1, units).astype(np.int32).tobytes()
     data = bias + multipliers + rng.integers(-8, -4, units).astype(np.int8).tobytes()
-    return data + rng.integers(-127, 128, units * taps).astype(np.int8).tobytes(), (len(data), 0, len(bias))
+    data += bytes(-len(data) % 4)
+    rows = rng.integers(-127, 128, units * (taps + -taps % align)).astype(np.int8)
+    return data + rows.tobytes(), (len(data), 0, len(bias))

@@ -22,7 +22,7 @@ ARCHITECTURES = {
          "__gnu_thumb1_case_shi", "__gnu_thumb1_case_si"},
     ),
     "riscv64-unknown-elf-gcc": (
-        ["-march=rv32imc", "-mabi=ilp32"],
+        ["--specs=picolibc.specs", "-march=rv32imc", "-mabi=ilp32"],
         {"__ashldi3", "__ashrdi3", "__lshrdi3",
          *(f"__riscv_{what}_{n}" for what in ("save", "restore") for n in range(13))},
     ),

@@ -51,6 +51,16 @@ def each_byte(at: int, count: int) -> Patches:
     return {f"reserved byte {i}": (i, b"\1") for i in range(at, at + count)}
 
 
+def scratch(at: int) -> Patches:
+    """Offset and bytes at `at`."""
+    return {
+        "scratch misaligned": (at, u32(2)),
+        "scratch far outside": (at, u32(HUGE - 3)),
+        "scratch over the end": (at + 4, u32(1 << 20)),
+        "scratch that wraps": (at, u32(4, HUGE)),
+    }
+
+
 class Case(NamedTuple):
     """A record that is right, among tensors and weights that it may have, and what makes it wrong."""
 
@@ -81,7 +91,7 @@ def scaling(at: int, most: int, least: int = -32) -> Patches:
 CONV_TENSORS = around((5, 6, 2), (3, 2, 4), Tensor((3, 2, 3)))
 CONV_WRONG: Patches = {
     **TYPES,
-    "weights over the end": (8, u32(37)),
+    "weights over the end": (8, u32(40)),
     "weights far outside": (8, u32(HUGE)),
     "bias misaligned": (12, u32(2)),
     "bias over the end": (12, u32(84)),
@@ -100,9 +110,10 @@ CONV_WRONG: Patches = {
     "dilation w 0": (27, b"\0"),
     "act min over max": (28, b"\1\0"),
     **each_byte(30, 2),
+    **scratch(32),
 }
 CONV_WEIGHTS, CONV_OFFSETS = layer_weights(4, 12)
-DEPTHWISE_WEIGHTS, DEPTHWISE_OFFSETS = layer_weights(4, 6)
+DEPTHWISE_WEIGHTS, DEPTHWISE_OFFSETS = layer_weights(4, 6, align=1)
 WINDOW = (3, 2, 2, 3, 1, 0)
 FC_WEIGHTS, FC_OFFSETS = layer_weights(5, 4)
 PART_WEIGHTS, PART_OFFSETS = layer_weights(5, 24)
@@ -129,7 +140,12 @@ PAIR_WRONG: Patches = {
     "act min over max": (10, b"\1\0"),
 }
 CASES: dict[str, Case] = {
-    "CONV_2D": Case(CONV_TENSORS, conv_op(CONV_2D, CONV_OFFSETS, WINDOW, (1, 2)), CONV_WEIGHTS, CONV_WRONG),
+    "CONV_2D": Case(
+        CONV_TENSORS,
+        conv_op(CONV_2D, CONV_OFFSETS, WINDOW, (1, 2)),
+        CONV_WEIGHTS,
+        {**CONV_WRONG, "weights misaligned": (8, u32(34))},
+    ),
     "DEPTHWISE_CONV_2D": Case(
         CONV_TENSORS,
         conv_op(DEPTHWISE_CONV_2D, DEPTHWISE_OFFSETS, WINDOW, (1, 2)),
@@ -143,15 +159,17 @@ CASES: dict[str, Case] = {
         {
             **TYPES,
             "rows that do not divide the input": (6, u16(5)),
-            "weights over the end": (8, u32(46)),
+            "weights over the end": (8, u32(52)),
+            "weights misaligned": (8, u32(46)),
             "bias misaligned": (12, u32(2)),
-            "bias over the end": (12, u32(48)),
+            "bias over the end": (12, u32(52)),
             "requant misaligned": (16, u32(18)),
             "requant over the end": (16, u32(44)),
             "requant of negative multipliers": (16, u32(0)),
             "act min over max": (20, b"\1\0"),
             "per channel 2": (22, b"\2"),
             **each_byte(23, 1),
+            **scratch(24),
         },
     ),
     "FULLY_CONNECTED_PART": Case(
@@ -185,16 +203,18 @@ CASES: dict[str, Case] = {
             "middle part that is not its sums": (10, b"\2"),
             "out of another size": (6, u16(0)),
             **each_byte(11, 1),
-            "weights over the end": (12, u32(46)),
+            "weights over the end": (12, u32(52)),
+            "weights misaligned": (12, u32(46)),
             "weights far outside": (12, u32(HUGE)),
             "bias misaligned": (16, u32(2)),
-            "bias over the end": (16, u32(148)),
+            "bias over the end": (16, u32(152)),
             "requant misaligned": (20, u32(18)),
             "requant over the end": (20, u32(144)),
             "requant of negative multipliers": (20, u32(0)),
             "act min over max": (24, b"\1\0"),
             "per channel 2": (26, b"\2"),
             **each_byte(27, 1),
+            **scratch(28),
         },
     ),
     "AVERAGE_POOL_2D": Case(
@@ -338,7 +358,17 @@ def test_a_reader_rejects_heads(name: str) -> None:
     case = CASES[name]
     assert refused(case, case.record) == ""
     none = u16(len(case.tensors))
-    for at, new in ((0, b"\0"), (0, b"\x63"), (1, b"\1"), (2, u16(len(case.record) + 4)), (4, none), (6, none)):
+    known = 1 if name.startswith(("CONV_2D", "DEPTHWISE", "FULLY")) else 0  # flags
+    assert (refused(case, patched(case.record, 1, b"\1")) == "") == bool(known)
+    for at, new in (
+        (0, b"\0"),
+        (0, b"\x63"),
+        (1, bytes([known + 1])),
+        (1, b"\x80"),
+        (2, u16(len(case.record) + 4)),
+        (4, none),
+        (6, none),
+    ):
         assert "TW_ERR_OP:" in refused(case, patched(case.record, at, new))
     for length in range(1, len(case.record)):
         assert "TW_ERR_TRUNCATED:" in refused(case, case.record[:length])

@@ -313,9 +313,9 @@ def test_an_output_may_follow_its_input(layer: Layer) -> None:
 @pytest.mark.parametrize("per_channel", [0, 1])
 @pytest.mark.parametrize("place", [ARENA, STATE])
 def test_parts_of_a_sum_give_the_whole(per_channel: int, place: int) -> None:
-    """24 inputs at once, and in shares of 7, 1, 6 and 10 with weights of their own."""
+    """24 inputs at once, and in shares of 7, 1, 6 and 10 with weights of their own; the first share has the bias."""
     weights, offsets = layer_weights(5, 24)
-    matrix = np.frombuffer(weights[offsets[0] :], np.int8).reshape(5, 24)
+    matrix = np.frombuffer(weights[offsets[0] :], np.uint8).reshape(5, 24)
     if not per_channel:
         weights += bytes(-len(weights) % 4)
         offsets = (*offsets[:2], len(weights))
@@ -328,10 +328,13 @@ def test_parts_of_a_sum_give_the_whole(per_channel: int, place: int) -> None:
     sums = Tensor((1, 1, 20), 0 if place == STATE else 32, place=place)
     tensors = [Tensor((1, 1, 24)), Tensor((1, 1, 5), 24), sums, *shares]
     ops = []
+    weights += bytes(-len(weights) % 4)
+    no_bias = len(weights)
+    weights += bytes(20)
     for number, (a, b) in enumerate(pairwise(edges)):
         part = 1 if number == 0 else 3 if b == 24 else 2
-        here = (len(weights), *offsets[1:])
-        weights += matrix[:, a:b].tobytes()
+        here = (len(weights), offsets[1] if part == 1 else no_bias, offsets[2])
+        weights += np.pad(matrix[:, a:b], ((0, 0), (0, (a - b) % 4)), constant_values=128).tobytes()
         ops.append(part_op(part, 2, here, 3 + number, 1 if part == 3 else 2, per_channel))
     parted = Model(twm(tensors, ops, weights, output=1))
     for _ in range(2):

@@ -102,14 +102,14 @@ def conv() -> bytes:
     """Padded on every side, with a stride and a dilation."""
     f = File()
     x, y = f.tensor(5, 4, 2, zero=-3), f.tensor(3, 4, 3, zero=7)
-    f.op(1, x, y, "3I10bH", *f.filter(3 * 2 * 3 * 2, 3), 2, 3, 2, 1, 1, 2, 2, 2, -128, 127, 0)
+    f.op(1, x, y, "3I10bH2I", *f.filter(3 * 2 * 3 * 2, 3), 2, 3, 2, 1, 1, 2, 2, 2, -128, 127, 0, 0, 16)
     return f.bytes()
 
 
 def depthwise() -> bytes:
     f = File()
     x, y = f.tensor(5, 1, 2), f.tensor(2, 1, 4)
-    f.op(2, x, y, "3I10bH", *f.filter(3 * 4, 4), 3, 1, 2, 1, 0, 0, 1, 1, -100, 100, 0)
+    f.op(2, x, y, "3I10bH2I", *f.filter(3 * 4, 4), 3, 1, 2, 1, 0, 0, 1, 1, -100, 100, 0, 0, 0)
     return f.bytes()
 
 
@@ -117,8 +117,8 @@ def dense() -> bytes:
     """Two rows; one unit's multiplier each, then one for all."""
     f = File()
     x, h, y = f.tensor(1, 2, 6), f.tensor(1, 2, 3), f.tensor(1, 1, 2)
-    f.op(3, x, h, "3I2b2B", *f.filter(18, 3), -128, 127, 1, 0)
-    f.op(3, h, y, "3I2b2B", *f.filter(12, 2, 1), -5, 5, 0, 0)
+    f.op(3, x, h, "3I2b2B2I", *f.filter(24, 3), -128, 127, 1, 0, 4, 8)
+    f.op(3, h, y, "3I2b2B2I", *f.filter(16, 2, 1), -5, 5, 0, 0, 0, 0)
     return f.bytes()
 
 
@@ -180,7 +180,7 @@ def parts() -> bytes:
     f = File()
     x, s, y = f.tensor(1, 1, 5, zero=1), f.tensor(1, 1, 12, STATE), f.tensor(1, 1, 3, zero=-1)
     for part, out in ((1, s), (2, s), (3, y)):
-        f.op(13, x, out, "H2B3I2b2B", s, part, 0, *f.filter(15, 3), -128, 127, 1, 0)
+        f.op(13, x, out, "H2B3I2b2B2I", s, part, 0, *f.filter(24, 3), -128, 127, 1, 0, 0, 0)
     return f.bytes()
 
 
@@ -197,7 +197,7 @@ def listening() -> bytes:
     """Two frames an invoke."""
     f = File()
     x, y = f.tensor(2, 1, 4, zero=-128), f.tensor(1, 1, 2, zero=-128)
-    f.op(3, x, y, "3I2b2B", *f.filter(16, 2), -128, 127, 1, 0)
+    f.op(3, x, y, "3I2b2B2I", *f.filter(16, 2), -128, 127, 1, 0, 0, 0)
     return f.bytes(listening=audio())
 
 

@@ -21,7 +21,9 @@ from tinywake.compiler.passes.stream import stream
 from tinywake.compiler.passes.tables import fold_tables
 from tinywake.compiler.passes.variables import lower_variables
 from tinywake.compiler.passes.views import lower_views
+from tinywake.compiler.scratch import with_scratch
 from tinywake.compiler.tflite.read import read_tflite
+from tinywake.compiler.twm.filters import widened
 from tinywake.compiler.twm.listening import Listening
 from tinywake.compiler.twm.pack import pack
 from tinywake.core import Model
@@ -59,8 +61,8 @@ def compile_tflite(
             graph = stream(graph, frames)
         if listening is not None:
             _check_listening(graph, listening)
-        graph = insert_moves(slabs(order(graph)))
-        memory = plan(graph)
+        graph = widened(insert_moves(slabs(order(graph))))
+        memory = with_scratch(graph, plan(graph))
         origin = {"tinywake": __version__, "source": path.name, **(provenance or {})}
         blob = pack(graph, memory, listening, origin)
         Model(blob, "the compiled file")  # a file that no board would open is never written

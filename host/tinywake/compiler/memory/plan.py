@@ -10,7 +10,7 @@ from tinywake.compiler.memory.arena import place
 from tinywake.compiler.memory.lifetimes import apart, lifetimes, sizes
 from tinywake.compiler.memory.steps import Steps
 
-__all__ = ["Block", "Plan", "plan"]
+__all__ = ["Block", "Plan", "Scratch", "plan"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,16 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Scratch:
+    """Bytes of the arena that an operator's kernel may use; none where `bytes` is 0."""
+
+    offset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Byte offsets by storage number; arena_bytes counts activations only, without state."""
+    """Byte offsets by storage number; arena_bytes counts activations and scratch, without state."""
 
     arena: dict[int, int]
     state: dict[int, int]
@@ -37,6 +45,7 @@ class Plan:
     state_bytes: int
     lower_bound: int  # of arena_bytes, with the operators in this order
     blocks: tuple[Block, ...]
+    scratch: tuple[Scratch, ...] = ()  # of each operator; empty: none has any
 
 
 def plan(graph: Graph) -> Plan:

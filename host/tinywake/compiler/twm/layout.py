@@ -8,6 +8,7 @@ from enum import IntEnum
 
 __all__ = [
     "ADD",
+    "BOUNDED",
     "CONV",
     "COPY",
     "FULLY_CONNECTED",
@@ -34,6 +35,7 @@ __all__ = [
 MAGIC = b"TWM\x1a"
 VERSION = 1
 NO_ORIGIN = 0xFFFF
+BOUNDED = 1  # a flag of operators with weights
 
 HEADER = struct.Struct("<4sBBHIIIIII")  # magic version flags sections file arena state payload-crc 0 header-crc
 SECTION = struct.Struct("<HHII")  # type 0 offset bytes
@@ -42,8 +44,8 @@ OP_HEAD = struct.Struct("<BBHHH")  # code 0 bytes in out
 IO_HEAD = struct.Struct("<HHHHiibbBB")  # input output warm-up frames mantissas exponents ranks
 
 # What follows the head of an operator's record.
-CONV = struct.Struct("<III8B2bH")  # weights bias requant kernel stride pad dilation act 0
-FULLY_CONNECTED = struct.Struct("<III2bBB")  # weights bias requant act per-channel 0
+CONV = struct.Struct("<III8B2bHII")  # weights bias requant kernel stride pad dilation act 0 scratch scratch-bytes
+FULLY_CONNECTED = struct.Struct("<III2bBBII")  # weights bias requant act per-channel 0 scratch scratch-bytes
 PART = struct.Struct("<HBB")  # sums part 0; a FULLY_CONNECTED_PART has it before what a FULLY_CONNECTED has
 POOL = struct.Struct("<6B2b")  # kernel stride pad act
 MEAN = struct.Struct("<ibBH")  # multiplier shift 0 0

@@ -9,9 +9,6 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tinywake.compiler.graph import (
     Add,
     AveragePool2D,
@@ -31,8 +28,9 @@ from tinywake.compiler.graph import (
     Table,
     Tensor,
 )
-from tinywake.compiler.memory.plan import Plan
+from tinywake.compiler.memory.plan import Plan, Scratch
 from tinywake.compiler.twm import layout
+from tinywake.compiler.twm.filters import bounded, folded_bias, weight_bytes
 from tinywake.compiler.twm.layout import OpCode, Place, Section, TensorType
 from tinywake.compiler.twm.listening import Listening
 from tinywake.errors import CompileError
@@ -65,7 +63,7 @@ def pack(
     records, numbers = _tensors(graph, plan, weights)
     sections: dict[Section, bytes] = {
         Section.TENSORS: records,
-        Section.OPS: b"".join(_op(op, numbers, weights) for op in graph.ops),
+        Section.OPS: _ops(graph, plan, numbers, weights),
         Section.IO: _io(graph, numbers, listening),
     }
     if listening is not None:
@@ -116,44 +114,57 @@ class _Weights:
     def requant(self, requant: Requant) -> int:
         return self.put(requant.multiplier.astype("<i4").tobytes() + requant.shift.astype("i1").tobytes(), 4)
 
-    def bias(self, bias: NDArray[np.int32]) -> int:
-        return self.put(bias.astype("<i4").tobytes(), 4)
+    def filter(self, op: Conv2D | FullyConnected, zero: int) -> tuple[int, int, int]:
+        """Offsets of weights, bias and requantisation."""
+        bias = self.put(folded_bias(op, zero).astype("<i4").tobytes(), 4)
+        requant = self.requant(op.requant)
+        return self.put(weight_bytes(op), 4), bias, requant
 
     def bytes(self) -> bytes:
         return bytes(self.data)
 
 
-def _op(op: Op, numbers: dict[int, int], weights: _Weights) -> bytes:
+def _ops(graph: Graph, plan: Plan, numbers: dict[int, int], weights: _Weights) -> bytes:
+    records = []
+    for number, op in enumerate(graph.ops):
+        scratch = plan.scratch[number] if plan.scratch else Scratch(0, 0)
+        records.append(_op(graph, op, scratch, numbers, weights))
+    return b"".join(records)
+
+
+def _op(graph: Graph, op: Op, scratch: Scratch, numbers: dict[int, int], weights: _Weights) -> bytes:
     code = _CODES.get(type(op))
     if code is None:
         raise CompileError(f"operator {op.index} {op.kind}: the format has no such operator")
-    body = _fields(op, numbers, weights)
-    head = layout.OP_HEAD.pack(code, 0, layout.OP_HEAD.size + len(body), numbers[op.input], numbers[op.output])
-    return head + body
-
-
-def _fields(op: Op, numbers: dict[int, int], weights: _Weights) -> bytes:
+    inputs, output, flags = [numbers[t] for t in op.inputs], numbers[op.output], 0
     try:
-        return _pack_fields(op, [numbers[t] for t in op.inputs], numbers[op.output], weights)
+        if isinstance(op, Conv2D | FullyConnected):
+            zero = graph.tensors[op.input].zero_point
+            flags = layout.BOUNDED if bounded(op, zero) else 0
+            body = _pack_filter(op, weights.filter(op, zero), scratch, inputs, output)
+        else:
+            body = _pack_fields(op, inputs, weights)
     except struct.error as e:
         raise CompileError(f"operator {op.index} {op.kind}: a field is too large for the format ({e})") from e
+    return layout.OP_HEAD.pack(code, flags, layout.OP_HEAD.size + len(body), inputs[0], output) + body
 
 
-def _pack_fields(op: Op, inputs: list[int], output: int, weights: _Weights) -> bytes:
+def _pack_filter(
+    op: Conv2D | FullyConnected, offsets: tuple[int, int, int], scratch: Scratch, inputs: list[int], output: int
+) -> bytes:
+    where = scratch.offset, scratch.bytes
+    if isinstance(op, Conv2D):
+        return layout.CONV.pack(*offsets, *op.kernel, *op.stride, *op.pad, *op.dilation, *op.act, 0, *where)
+    per_channel = len(op.requant.multiplier) > 1
+    fields = layout.FULLY_CONNECTED.pack(*offsets, *op.act, per_channel, 0, *where)
+    if isinstance(op, FullyConnectedPart):
+        sums = inputs[1] if len(inputs) > 1 else output
+        return layout.PART.pack(sums, op.part, 0) + fields
+    return fields
+
+
+def _pack_fields(op: Op, inputs: list[int], weights: _Weights) -> bytes:
     match op:
-        case Conv2D():
-            bias, requant = weights.bias(op.bias), weights.requant(op.requant)
-            data = weights.put(op.weights.tobytes(), 4)
-            return layout.CONV.pack(data, bias, requant, *op.kernel, *op.stride, *op.pad, *op.dilation, *op.act, 0)
-        case FullyConnected():
-            bias, requant = weights.bias(op.bias), weights.requant(op.requant)
-            data = weights.put(op.weights.tobytes(), 4)
-            per_channel = len(op.requant.multiplier) > 1
-            fields = layout.FULLY_CONNECTED.pack(data, bias, requant, *op.act, per_channel, 0)
-            if isinstance(op, FullyConnectedPart):
-                sums = inputs[1] if len(inputs) > 1 else output
-                return layout.PART.pack(sums, op.part, 0) + fields
-            return fields
         case AveragePool2D():
             return layout.POOL.pack(*op.kernel, *op.stride, *op.pad, *op.act)
         case Mean():

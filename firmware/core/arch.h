@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Which kernel of an operator runs on which processor. Siblings of a reference kernel give the same bytes; they are named
+// after it and the processor, are empty files for any other, and fall back on it for what they do not know.
+#ifndef TW_ARCH_H
+#define TW_ARCH_H
+
+#include "ops.h"
+
+#if defined(__ARM_ARCH_6M__) // Cortex-M0, M0+
+#define TW_ARMV6M 1
+#else
+#define TW_ARMV6M 0
+#endif
+
+#if defined(TW_WIDE) // defined by builds for computers: vectors, and stack to spare
+void tw_conv2d_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_depthwise_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
+#define TW_CONV2D tw_conv2d_wide
+#define TW_DEPTHWISE tw_depthwise_wide
+#define TW_FULLY_CONNECTED tw_fully_connected_s8
+#elif TW_ARMV6M
+#define TW_ASSEMBLY __attribute__((naked, noinline)) // a function of assembly, with AAPCS arguments
+void tw_conv2d_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_depthwise_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_fully_connected_armv6m(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
+#define TW_CONV2D tw_conv2d_armv6m
+#define TW_DEPTHWISE tw_depthwise_armv6m
+#define TW_FULLY_CONNECTED tw_fully_connected_armv6m
+#else
+#define TW_CONV2D tw_conv2d_s8
+#define TW_DEPTHWISE tw_depthwise_s8
+#define TW_FULLY_CONNECTED tw_fully_connected_s8
+#endif
+
+#endif

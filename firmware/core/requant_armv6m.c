@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include "arch.h"
+
+#if TW_ARMV6M
+#include "fixed.h"
+#include "requant_armv6m.h"
+
+typedef struct {
+    const int8_t *shift;
+    int32_t zero; // + 128
+    const int32_t *end;
+    uint32_t span;
+} channels_t;
+
+static bool narrow(const tw_step_t *step) {
+    return step->act_min == INT8_MIN;
+}
+
+static int8_t general(const tw_step_t *step, uint32_t i, int32_t sum) {
+    const int32_t value = tw_fixed_add(tw_fixed_requant(sum, step->multiplier[i], step->shift[i]), step->zero);
+    return (int8_t)tw_fixed_clamp(value, step->act_min, step->act_max);
+}
+
+#define SAVE "push {r4-r7, lr}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+#define RESTORE "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
+#define SIGN "asrs r3, #31\n lsls r3, #7\n adds r1, r3\n"                 // -2^31 of a negative sum
+#define CLAMP "asrs r2, r1, #31\n bics r1, r2\n cmp r1, r7\n bls 2f\n mov r1, r7\n 2:\n subs r1, #128\n" // to 0..span
+
+// 33 cycles a sum.
+TW_ASSEMBLY static void run_channel(const int32_t *sums, int8_t *y, uint32_t stride, const tw_channel_t *c) {
+    (void)sums, (void)y, (void)stride, (void)c;
+    __asm__ volatile(".syntax unified\n" SAVE
+                     "ldmia r3!, {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
+                     "ldmia r3!, {r4-r7}\n mov r12, r4\n mov lr, r5\n mov r5, r6\n"
+                     "mov r6, r1\n mov r4, r2\n push {r3}\n ldr r3, [r3]\n push {r3}\n"
+                     "1:\n ldmia r0!, {r3}\n"
+                     "mov r1, r8\n muls r1, r3\n asrs r1, #8\n"
+                     "mov r2, r9\n muls r2, r3\n adds r1, r2\n asrs r1, #8\n"
+                     "mov r2, r10\n muls r2, r3\n adds r1, r2\n asrs r1, #8\n"
+                     "mov r2, r11\n muls r2, r3\n adds r1, r2\n" SIGN
+                     "add r1, r12\n asrs r1, r5\n" CLAMP "strb r1, [r6]\n adds r6, r4\n"
+                     "cmp r0, lr\n bne 1b\n"
+                     "pop {r2, r3}\n subs r2, #1\n beq 3f\n push {r2, r3}\n" // the next column
+                     "ldr r1, [r3, #12]\n add lr, r1\n"
+                     "ldr r1, [r3, #4]\n adds r0, r1\n ldr r1, [r3, #8]\n adds r6, r1\n b 1b\n"
+                     "3:\n" RESTORE);
+}
+
+// 53 cycles a sum. Stops before a shift that it cannot do; returns where.
+TW_ASSEMBLY static const int32_t *run_channels(
+    const int32_t *sums, int8_t *y, const int32_t *multiplier, const channels_t *c) {
+    (void)sums, (void)y, (void)multiplier, (void)c;
+    __asm__ volatile(".syntax unified\n" SAVE
+                     "ldmia r3!, {r4-r7}\n mov r9, r4\n mov r10, r5\n mov lr, r6\n"
+                     "mov r6, r1\n mov r4, r2\n"
+                     "1:\n mov r2, r9\n movs r5, #0\n ldrsb r5, [r2, r5]\n adds r2, #1\n mov r9, r2\n negs r5, r5\n"
+                     "subs r2, r5, #1\n cmp r2, #13\n bhi 3f\n"
+                     "ldmia r0!, {r3}\n"
+                     "ldrb r1, [r4]\n muls r1, r3\n asrs r1, #8\n"
+                     "ldrb r2, [r4, #1]\n muls r2, r3\n adds r1, r2\n asrs r1, #8\n"
+                     "ldrb r2, [r4, #2]\n muls r2, r3\n adds r1, r2\n asrs r1, #8\n"
+                     "ldrb r2, [r4, #3]\n muls r2, r3\n adds r1, r2\n adds r4, #4\n" SIGN
+                     "movs r2, #64\n lsls r2, r5\n adds r1, r2\n adds r1, #64\n"
+                     "adds r5, #7\n asrs r1, r5\n add r1, r10\n" CLAMP
+                     "strb r1, [r6]\n adds r6, #1\n cmp r0, lr\n bne 1b\n"
+                     "3:\n" RESTORE);
+}
+
+void tw_channel_prepare(tw_channel_t *c, const tw_step_t *step) {
+    const int32_t m = step->multiplier[0], right = -step->shift[0];
+    c->step = *step;
+    c->narrow = narrow(step) && right >= 1 && right <= -TW_BOUND_SHIFT;
+    c->columns = 1;
+    if (c->narrow) {
+        c->bytes[0] = m & 255;
+        c->bytes[1] = m >> 8 & 255;
+        c->bytes[2] = m >> 16 & 255;
+        c->bytes[3] = m >> 24;
+        c->addend = 64 + (64 << right) + ((step->zero + 128) << (right + 7));
+        c->right = (uint32_t)right + 7;
+        c->span = (uint32_t)(step->act_max + 128);
+    }
+}
+
+void tw_channel_run(tw_channel_t *c, const int32_t *sums, uint32_t n, int8_t *y, uint32_t stride) {
+    c->end = sums + n;
+    c->pitch = 4 * n + c->sums_skip;
+    if (c->narrow) {
+        run_channel(sums, y, stride, c);
+        return;
+    }
+    for (uint32_t column = 0; column < c->columns; ++column, sums += c->sums_skip / 4, y += c->y_skip) {
+        for (uint32_t i = 0; i < n; ++i, ++sums, y += stride) {
+            *y = general(&c->step, 0, *sums);
+        }
+    }
+}
+
+void tw_requant_channels(const tw_step_t *step, const int32_t *sums, uint32_t n, int8_t *y) {
+    for (uint32_t i = 0; i < n; ++i) {
+        if (narrow(step)) {
+            const channels_t c = {step->shift + i, step->zero + 128, sums + n, (uint32_t)(step->act_max + 128)};
+            i = (uint32_t)(run_channels(sums + i, y + i, step->multiplier + i, &c) - sums);
+        }
+        if (i < n) {
+            y[i] = general(step, i, sums[i]);
+        }
+    }
+}
+#endif

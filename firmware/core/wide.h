@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// For kernels that the compiler turns into vector code.
+#ifndef TW_WIDE_H
+#define TW_WIDE_H
+
+#include "ops.h"
+
+// A second version of a function, for processors with AVX2, chosen when the library is loaded.
+#if defined(__x86_64__) && defined(__ELF__) && defined(__GNUC__) && !defined(__clang__)
+#define TW_VECTOR __attribute__((target_clones("avx2", "default")))
+#define TW_AVX2 __attribute__((target("avx2"))) // a function with operations of this processor
+// Vectors as they lie in memory, at any address and of any type.
+typedef int8_t tw_16_bytes_t __attribute__((vector_size(16), aligned(1), may_alias));
+typedef int16_t tw_8_shorts_t __attribute__((vector_size(16), aligned(1), may_alias));
+typedef int16_t tw_16_shorts_t __attribute__((vector_size(32), aligned(1), may_alias));
+typedef int32_t tw_8_words_t __attribute__((vector_size(32), aligned(1), may_alias));
+#else
+#define TW_VECTOR
+#endif
+
+#define TW_WIDE_CHANNELS 64 // at a time
+
+// Whether all channels can be requantised in 32 bits.
+bool tw_wide_narrow(const tw_conv_t *p);
+
+// y[0..n-1] of the sums, without their biases, of n channels from `first` on; at most TW_WIDE_CHANNELS.
+// narrow: tw_wide_narrow.
+void tw_wide_requant(const tw_conv_t *p, bool narrow, uint32_t first, uint32_t n, const int32_t *sums, int8_t *y);
+
+#endif
