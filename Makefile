@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 ARCH ?= x64
-SETUP_INPUTS := tools/setup.sh pyproject.toml CMakeLists.txt $(wildcard firmware/core/* host/native/*)
+SETUP_INPUTS := tools/setup.sh pyproject.toml CMakeLists.txt $(wildcard firmware/core/* host/native/*) \
+    $(shell find host/tinywake -type d -not -name __pycache__)
 # The unix board loads a native module where there is one for this machine; elsewhere it has the module compiled in.
 NATIVE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 WARN := -std=c99 -O2 -Wall -Wextra -pedantic -Wmissing-prototypes -Wdouble-promotion -Wconversion -Werror
@@ -12,7 +13,7 @@ HAS_ARM = $(shell command -v arm-none-eabi-gcc)
 HAS_RISCV = $(shell command -v riscv64-unknown-elf-gcc)
 BUILD_TARGET = firmware/targets
 
-.PHONY: help setup demo test test-targets fuzz lint format modules modules-all unix targets targets-all clean distclean
+.PHONY: help setup demo test test-targets bench fuzz lint format modules modules-all unix targets targets-all clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,7 +75,10 @@ targets: unix .venv/cross.stamp  ## MicroPython for this computer: the unix boar
 
 targets-all: targets  ## and those that take longer to build: an Xtensa in QEMU, a Pico in rp2040js
 	@$(BUILD_TARGET)/xtensa/build.sh
-	@for part in emulator firmware; do $(BUILD_TARGET)/rp2040/build.sh $$part || exit 2; done
+	@for part in emulator firmware usermod image; do $(BUILD_TARGET)/rp2040/build.sh $$part || exit 2; done
+
+bench: .venv/tinywake.stamp modules-all targets-all  ## docs/BENCHMARKS.md: what everything costs, counted again (ARGS="--target rp2040")
+	@$(PY) tests/bench/benchmarks.py $(ARGS)
 
 clean:  ## remove what was built here; the cache and .venv stay
 	rm -rf build .mypy_cache .pytest_cache .ruff_cache

@@ -26,6 +26,7 @@ app = typer.Typer(
     help="Train a wake word, compile it to a few kilobytes, hear it on a MicroPython board.",
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode="markdown",  # which leaves brackets alone
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -117,7 +117,7 @@ def targets(as_json: Json = False) -> None:
         print_json({name: {"available": why is None, "lacks": why} for name, why in lacking.items()})
         return
     for name, why in lacking.items():
-        console.print(f"{name:8} {'ready' if why is None else why}")
+        console.print(f"{name:14} {'ready' if why is None else why.removeprefix(f'{name}: ')}")
 
 
 def boards(as_json: Json = False) -> None:

@@ -124,9 +124,15 @@ class Boards:
         rows = [("board", "", "module", "heap free", "deploy")]
         for board in self.known:
             heap = f"{board.memory.heap:,}" if board.memory and board.memory.heap else ""
-            deploy = board.lacks or ("yes" if board.tried else "not yet tried on silicon")
+            deploy = board.lacks or _experience(board)
             rows.append((board.name, board.title, board.arch, heap, deploy))
         return align(rows, left=(0, 1, 2, 4))
+
+
+def _experience(board: Board) -> str:
+    if not board.tried:
+        return "not yet tried on silicon"
+    return "yes" if board.flash == "none" else "yes, tried in an emulator only"
 
 
 def board_names() -> list[str]:

@@ -76,7 +76,7 @@ class QemuArmv6m(QemuBoard):
     board = "QEMU_ARMV6M"
     firmware = "armv6m"
     machine = ("qemu-system-arm", "-M", "mps2-an385")
-    icount = "shift=10"
+    icount = "shift=10,sleep=off"
 
 
 class QemuMicrobit(QemuBoard):
@@ -87,7 +87,7 @@ class QemuMicrobit(QemuBoard):
     firmware = "microbit"
     machine = ("qemu-system-arm", "-M", "microbit", "-global", "nrf51-soc.flash-size=1048576",
                "-global", "nrf51-soc.sram-size=4194304")  # fmt: skip
-    icount = "shift=10"
+    icount = "shift=10,sleep=off"
 
 
 class QemuRv32imc(QemuBoard):
