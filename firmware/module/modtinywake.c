@@ -51,7 +51,7 @@ static void check(int code) {
     // In the order of errors.h. One string, because a table of pointers would need relocations.
     const char *name =
         "TW_ERR_TRUNCATED\0TW_ERR_MAGIC\0TW_ERR_VERSION\0TW_ERR_CRC\0TW_ERR_ALIGN\0TW_ERR_SECTION\0TW_ERR_TENSOR\0"
-        "TW_ERR_OP\0TW_ERR_FRONTEND\0TW_ERR_DETECTOR\0TW_ERR_ARENA\0TW_ERR_RANGE\0";
+        "TW_ERR_OP\0TW_ERR_FRONTEND\0TW_ERR_DETECTOR\0TW_ERR_ARENA\0TW_ERR_RANGE\0TW_ERR_STATE\0";
     while (++code < 0) {
         while (*name++) {
         }

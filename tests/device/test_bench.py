@@ -62,6 +62,7 @@ def test_a_network_that_does_not_listen(target: str, vectors: Path, tmp_path: Pa
     model.write_bytes(compile_tflite(vectors / "networks" / "image.tflite").blob)
     result = bench(model, target)
     assert result.per_second is None
+    assert 0 < int(str(result.facts()["scratch_bytes"])) <= int(str(result.facts()["arena_bytes"]))
     assert not [key for key in result.facts() if key.startswith(("frontend", "step", "second", "layers"))]
     assert result.counts.network > 0
 

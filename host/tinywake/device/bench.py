@@ -127,8 +127,9 @@ class Counts:
 
     network: one invoke in the steady state, on noise, front end not included. layers: each operator of another one;
     empty where not asked for. open: from the file's bytes to a model with its arena, Python's objects included. verify:
-    the payload's checksum. Of a listener, a step of new audio: front (front end, input map, level), settle (scores and
-    detector), app (all of it driven by the app's Python: front, network, settle and the interpreter between them).
+    the payload's checksum. Of a listener, a step of new audio: front (front end, input map, level; on the host all but
+    the network), settle (scores and detector), app (all of it driven by the app's Python: front, network, settle and
+    the interpreter between them).
     """
 
     unit: str

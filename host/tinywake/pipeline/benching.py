@@ -13,11 +13,10 @@ import numpy as np
 
 from tinywake.compiler.report import OpCost, Report, align, file_report
 from tinywake.compiler.twm.unpack import TwmFile, unpack
-from tinywake.core import Frontend, Listener, Model
+from tinywake.core import Listener, Model
 from tinywake.device.bench import Counts, counts_on
 from tinywake.device.connect import connected
 from tinywake.device.firmware import built_module, read_native
-from tinywake.frontend import FrontendParams
 
 __all__ = ["Bench", "bench"]
 
@@ -33,6 +32,7 @@ class Bench:
     arch: str  # of the native module; empty: the core in this process
     counts: Counts
     report: Report
+    scratch_bytes: int  # of the arena, the most that a kernel uses beside its tensors
     frames: int  # of the front end, a step; 0: no listener
     step_ms: int
     module_bytes: int  # _tinywake.mpy; 0: compiled in
@@ -41,8 +41,8 @@ class Bench:
 
     @property
     def _step(self) -> int | None:
-        front, settle = self.counts.front, self.counts.settle
-        return None if front is None or settle is None else front + self.counts.network + settle
+        front, settle = self.counts.front, self.counts.settle or 0
+        return None if front is None else front + self.counts.network + settle
 
     @property
     def per_second(self) -> int | None:
@@ -76,7 +76,7 @@ class Bench:
             "module_ram_bytes": self.module_ram,
             "arena_bytes": report.arena_bytes + report.state_bytes,
             "state_bytes": report.state_bytes,
-            "scratch_bytes": 0,
+            "scratch_bytes": self.scratch_bytes,
             "weights_bytes": report.weight_bytes,
             **({"heap_free": self.heap[0], "heap_free_loaded": self.heap[1]} if self.heap else {}),
             **({"layers": layers} if layers else {}),
@@ -94,9 +94,10 @@ class Bench:
         lines.append(f"{self.model} on {self.target}: {counts.network:,} {unit} an invoke, {report.macs:,} MACs{each}")
         lines.append(f"opening it: {counts.open:,}, its checksum: {counts.verify:,}")
         if counts.front is not None and self._step is not None and self.per_second is not None:
+            detector = "" if counts.settle is None else f", detector {counts.settle:,}"
             lines.append(
                 f"a step of {self.step_ms} ms: front end {counts.front:,} ({self.frames} frames of "
-                f"{counts.front // self.frames:,}), network {counts.network:,}, detector {counts.settle:,}; "
+                f"{counts.front // self.frames:,}), network {counts.network:,}{detector}; "
                 f"a second of audio: {self.per_second:,}"
             )
         if counts.app is not None and self._step is not None:
@@ -116,17 +117,18 @@ def bench(model: Path, target: str = "host", *, layers: bool = False) -> Bench:
 
     layers: each operator as well. Raises FormatError, DeviceError or ToolError.
     """
-    file, report = unpack(model), file_report(unpack(model))
+    file = unpack(model)
+    report, scratch = file_report(file), max((op.scratch_bytes for op in file.ops), default=0)
     frames, step_ms = (file.frames, file.step_ms) if file.detector is not None else (0, 0)
     if target == "host":
         counts = _on_host(model, file, layers)
-        return Bench(model.name, target, "", counts, report, frames, step_ms, 0, 0, None)
+        return Bench(model.name, target, "", counts, report, scratch, frames, step_ms, 0, 0, None)
     with connected(target, model, counting=True) as board:
         counts = counts_on(board.port, model.name, layers=layers)
         said = board.report
     native = built_module(said.firmware.arch) if said.module_bytes else None
     return Bench(
-        model.name, target, said.firmware.arch, counts, report, frames, step_ms, said.module_bytes,
+        model.name, target, said.firmware.arch, counts, report, scratch, frames, step_ms, said.module_bytes,
         read_native(native).ram if native else 0, (said.heap_before, said.heap_loaded),
     )  # fmt: skip
 
@@ -143,19 +145,21 @@ def _on_host(model: Path, file: TwmFile, layers: bool) -> Counts:
     net = Model(data, str(model))
     net.load(np.random.default_rng(0).integers(0, 256, net.input_bytes, np.uint8))
     empty = _quickest(lambda: net.run(0, 0))
+    network = max(0, _quickest(lambda: net.run(0, net.ops)) - empty)
     front = None
     if file.detector is not None:
-        listener, frontend = Listener(net), Frontend(FrontendParams(hop_ms=file.step_ms // file.frames))
+        listener = Listener(net)
         pcm = np.random.default_rng(0).integers(-30000, 30000, 100 * listener.step_samples).astype(np.int16)
-        front = _quickest(lambda: frontend.features(pcm)) // 100
+        # All of it by the listener, less the network: front end, input map, level and detector.
+        front = max(0, _quickest(lambda: listener.push(pcm)) // 100 - network)
     return Counts(
         unit="nanoseconds",
-        network=_quickest(lambda: net.run(0, net.ops)) - empty,
-        layers=tuple(_quickest(partial(net.run, i, i + 1)) - empty for i in range(net.ops if layers else 0)),
+        network=network,
+        layers=tuple(max(0, _quickest(partial(net.run, i, i + 1)) - empty) for i in range(net.ops if layers else 0)),
         open=_quickest(lambda: Model(data)),
         verify=_quickest(net.verify),
         front=front,
-        settle=None if front is None else 0,
+        settle=None,
         app=None,
     )
 

@@ -81,6 +81,15 @@ class TwmOp:
         return bool(layout.FULLY_CONNECTED.unpack_from(self.fields, at)[5])
 
     @property
+    def scratch_bytes(self) -> int:
+        """Of the arena beside its tensors, for the kernel alone."""
+        if self.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            return int(layout.CONV.unpack(self.fields)[-1])
+        if self.kind in ("FULLY_CONNECTED", "FULLY_CONNECTED_PART"):
+            return int(layout.FULLY_CONNECTED.unpack_from(self.fields, layout.PART.size if self.part else 0)[-1])
+        return 0
+
+    @property
     def copied(self) -> Copied:
         """What a COPY does."""
         start, to, a, b, c, run, *strides, filled, _, _ = layout.COPY.unpack(self.fields)
