@@ -21,7 +21,7 @@ jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 cc=${CC:-gcc}
 
 say() { printf '%s\n' "$*" >&2; }
-die() { say "build.sh: $*"; exit 2; }
+die() { say "${0##*/}: $*"; exit 2; }
 
 need() {
     local command

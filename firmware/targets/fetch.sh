@@ -44,7 +44,7 @@ from_url() {
 
 from_debian() { # from_debian SUITE SHA256 TARBALL NAME
     say "getting MicroPython's source: Debian's package, suite $1"
-    debian_source "$1" micropython "$3" "$2" && unpack "$work/$3" "$4"
+    debian_get source "$1" micropython "$3" "$2" && unpack "$work/$3" "$4"
 }
 
 if [ -n "${MICROPY_DIR:-}" ]; then

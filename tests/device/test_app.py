@@ -10,6 +10,7 @@ import runpy
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,12 +28,14 @@ from tinywake.device.line.hear import listen_on
 from tinywake.device.line.lines import LineReader, encode_line
 from tinywake.device.line.port import open_port
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.device.line.remote import execute
 from tinywake.device.monitor import View, monitor
 from tinywake.device.targets.registry import TARGETS, open_target
 from tinywake.device.targets.target import Target
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import DeviceError, ToolError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from remote import execute
 
 ROOT = Path(__file__).parents[2]
 STEP = 320  # samples, of the fake

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tinywake.device.firmware import Firmware, module_for
-from tinywake.device.line.remote import execute
 from tinywake.device.targets.unix import UnixBoard
+
+sys.path.insert(0, str(Path(__file__).parent))
+from remote import execute
 
 ROOT = Path(__file__).parents[2]
 BAD = ROOT / "tests" / "vectors" / "bad"

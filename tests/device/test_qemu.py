@@ -2,6 +2,7 @@
 """The boards that QEMU emulates: ports like any other, resets, timers, Ctrl-C, exact counts, no process left behind."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import pytest
 import serial
 
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.device.line.remote import execute, remote
 from tinywake.device.targets.qemu import QemuArmv6m, QemuBoard, QemuMicrobit, QemuRv32imc
 from tinywake.errors import DeviceError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from remote import execute, remote
 
 KINDS: list[type[QemuBoard]] = [QemuArmv6m, QemuMicrobit, QemuRv32imc]
 RAW_REPL = b"raw REPL; CTRL-B to exit\r\n>"
@@ -268,6 +271,22 @@ def test_the_board_ends_with_the_process_that_owns_it(kind: type[QemuBoard], end
 def test_ctrl_c_in_the_terminal_is_not_for_the_board(board: QemuBoard) -> None:
     assert board._process is not None
     assert os.getpgid(board._process.pid) != os.getpgid(0)
+
+
+def test_an_emulator_that_ends_is_noticed(kind: type[QemuBoard]) -> None:
+    # Bug: a shell of ours kept its line open; only the host's patience ended, and QEMU's own message was lost.
+    def end(output: bytes) -> None:
+        assert board._process is not None
+        os.kill(board._process.pid, signal.SIGTERM)
+        began.append(time.monotonic())
+
+    began: list[float] = []
+    board = kind()
+    with pytest.raises(DeviceError) as told, board, RawRepl(board.port) as repl:
+        repl.exec("print('go')\nwhile True: pass", end)
+    assert time.monotonic() - began[0] < 2
+    assert re.fullmatch(rf"{kind.machine[0]} ended: .*terminating on signal 15.*", str(told.value))
+    assert str(told.value.__cause__).endswith("the board is gone; plug it in again")
 
 
 def test_an_emulator_that_does_not_start_says_why(kind: type[QemuBoard], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,12 +24,13 @@ from tinywake.device.line.events import Event, Hit, Model, Score, State
 from tinywake.device.line.hear import listen_on
 from tinywake.device.line.lines import LineReader
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.device.line.remote import execute
 from tinywake.device.targets.rp2040 import Microphone, RP2040Board
 from tinywake.errors import DeviceError
 from tinywake.pipeline.hearing import hear
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from remote import execute
 from tiny import listening_model
 
 PATIENT = 60.0  # seconds of silence; the computer may be busy with other things

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import serial
 
-from tinywake.device.line.remote import execute, remote
 from tinywake.device.targets.registry import open_target
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import DeviceError, ToolError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from remote import execute, remote
 
 lacking = UnixBoard.available()
 pytestmark = pytest.mark.skipif(lacking is not None, reason=str(lacking))

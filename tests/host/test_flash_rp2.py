@@ -215,6 +215,67 @@ def test_which_board_is_meant(tmp_path: Path, firmware: Path, mounted: Callable[
             flash(Order(drive=zero.drive, firmware=firmware), quiet)
 
 
+def test_a_volume_that_is_not_ours_to_look_into(
+    tmp_path: Path, firmware: Path, mounted: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: /boot/efi, vfat with mode 0700, was a PermissionError's traceback for all but root.
+    efi = tmp_path / "efi"
+    efi.mkdir()
+    stat = Path.stat
+
+    def guarded(path: Path, **options: bool) -> os.stat_result:
+        if efi in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", guarded)
+    with pytest.raises(DeviceError, match=r"efi: is not the drive of a board in BOOTSEL"):
+        flash(Order(drive=efi, firmware=firmware), quiet)
+    assert rp2.Drive(efi, "RP2040").gone()
+    with FakePico(tmp_path / "pico") as pico:
+        pico.bootsel()
+        monkeypatch.setattr(rp2, "_volumes", lambda: iter([(efi, None), (pico.drive, None)]))
+        assert [drive.path for drive in rp2.drives()] == [pico.drive]
+        assert flash(Order(str(pico.port), firmware=firmware), quiet).version == VERSION
+
+
+@pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        (0x20000000, "is not for the flash: it writes 0x20000000 to 0x20002000, flash is at 0x10000000 to 0x11000000"),
+        (0x0FFFF000, "is not for the flash"),
+        (0x10FFF000, "is not for the flash"),
+        (0x100A0000 - 0x1F00, "reaches to 0x100a0100, into the board's file system, which begins at 0x100a0000"),
+    ],
+)
+def test_a_file_for_another_place_is_refused_before_anything_is_written(
+    tmp_path: Path, mounted: Callable[..., None], at: int, why: str
+) -> None:
+    # Bug: only the family was looked at. A program for RAM passed as firmware, and so did one that overwrites files.
+    path = tmp_path / "bad.uf2"
+    path.write_bytes(uf2(0xE48BFF56, bytes(0x2000), at=at))
+    with FakePico(tmp_path / "pico") as pico:
+        pico.start()  # at its prompt, which says that it is a RPI_PICO
+        for board in (None, "RPI_PICO"):
+            with pytest.raises(DeviceError, match=rf"bad\.uf2: {why}.*; nothing was written"):
+                flash(Order(str(pico.port), board=board, firmware=path), quiet)
+            assert pico.port.is_symlink()  # it was not even sent into BOOTSEL
+        pico.bootsel()
+        with pytest.raises(DeviceError, match=rf"bad\.uf2: {why}.*; nothing was written"):
+            flash(Order(drive=pico.drive, board="RPI_PICO", firmware=path), quiet)
+        assert [file.name for file in pico.drive.iterdir()] == ["INFO_UF2.TXT"]
+
+
+def test_a_file_up_to_the_file_system_is_taken(tmp_path: Path, mounted: Callable[..., None]) -> None:
+    path = tmp_path / "full.uf2"
+    path.write_bytes(uf2(0xE48BFF56, b"x" * 0xA0000))  # 2 MB without the 1,408 kB of files
+    with FakePico(tmp_path / "pico") as pico:
+        pico.becomes = VERSION
+        pico.bootsel()
+        assert flash(Order(drive=pico.drive, board="RPI_PICO", firmware=path), quiet).bytes == 0xA0000 * 2
+        assert len(pico.taken) == 0xA0000
+
+
 def test_usb_ids_tell_a_pico_from_an_esp32(mounted: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     known = [("/dev/ttyACM0", 0x2E8A, 5), ("/dev/ttyUSB0", 0x10C4, 0xEA60), ("/dev/ttyS9", 0x1234, 1)]
     ports = [SimpleNamespace(device=device, vid=vid, pid=pid, product="") for device, vid, pid in known]
@@ -261,13 +322,13 @@ def test_picotool_where_there_is_one(
         order = Order(str(pico.port), board="RPI_PICO", firmware=firmware, erase=True)
         with pytest.raises(ToolError, match=r"picotool is missing, .* cannot be erased: install it"):
             flash(order, quiet)
+        assert pico.port.is_symlink()  # Bug: it was sent into BOOTSEL first, and stayed there
         tool, log, fail = tmp_path / "bin" / "picotool", tmp_path / "log", tmp_path / "fail"
         tool.parent.mkdir()
         tool.write_text(PICOTOOL.format(log=log, drive=pico.drive, fail=fail))
         tool.chmod(0o755)
         monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
         fail.touch()
-        pico.start()
         with pytest.raises(DeviceError, match="picotool load: ERROR: The device was disconnected: unplug it, hold"):
             flash(order, quiet)
         fail.unlink()
@@ -282,6 +343,13 @@ def test_picotool_where_there_is_one(
         pico.bootsel()
         with pytest.raises(DeviceError, match="--erase needs picotool and one board"):
             flash(Order(drive=pico.drive, firmware=firmware, erase=True), quiet)
+        pico.start()
+        with FakePico(tmp_path / "other") as other:
+            other.bootsel()
+            mounted(pico, other)
+            with pytest.raises(DeviceError, match="--erase needs picotool and one board"):
+                flash(order, quiet)
+        assert pico.port.is_symlink()  # Bug: as above
 
 
 def test_hostile_files(tmp_path: Path) -> None:
@@ -322,4 +390,8 @@ def test_any_change_is_read_or_refused() -> None:
 
 def test_the_absolute_block_of_an_rp2350() -> None:
     extra = uf2(0xE48BFF57, b"\xef" * 256, at=0x10FFFF00)
-    assert uf2_chip(extra + uf2(0xE48BFF59, b"x" * 1000))[0] == "RP2350"
+    firmware = uf2(0xE48BFF59, b"x" * 1000)
+    found = uf2_chip(extra + firmware)
+    assert (found.chip, found.addresses) == ("RP2350", (0x10000000, 0x10000400))
+    with pytest.raises(ValueError, match=r"has a block for any chip \(4\), which only the first may be"):
+        uf2_chip(firmware + extra)

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "device"))
 from forge import O, Sub, T, forge
 from nets import Net
+from remote import ask
 from tiny import listening_model
 
 from tinywake.compiler.build import Compiled, compile_tflite
@@ -30,7 +32,6 @@ from tinywake.device import places
 from tinywake.device.bill import make_bill
 from tinywake.device.boards import HOMES, Board, board_names, load_board
 from tinywake.device.firmware import BUILDABLE, built_module, read_native
-from tinywake.device.line.remote import ask
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import ConfigError, ModelError, ToolError
 from tinywake.evaluate.arena import draw_arena

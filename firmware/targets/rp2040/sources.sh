@@ -9,24 +9,6 @@ source "$targets/debian.sh"
 
 pins() { grep -v '^#' "$here/sources.pins"; }
 
-# debian_binary SUITE PACKAGE FILE SHA256: leaves $work/FILE, checked. As debian_source, for a package without code.
-debian_binary() {
-    local mirror apt=(apt-get -qq -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null
-        -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o Acquire::Languages=none
-        -o "APT::Sandbox::User=$(id -un)")
-    command -v apt-get >/dev/null || { say "there is no apt here for Debian's package $2"; return 1; }
-    # shellcheck disable=SC2016 # apt's variable, not the shell's
-    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed -n 1p)
-    [ -n "$mirror" ] || { say "apt has no Debian mirror configured"; return 1; }
-    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" || return 1
-    # trusted: see debian_source.
-    printf 'deb [trusted=yes] %s %s main\n' "$mirror" "$1" > "$work/sources.list"
-    (cd "$work" && "${apt[@]}" update && "${apt[@]}" download "$2") >&2 \
-        || { say "suite $1 is not to be had from apt's mirror"; return 1; }
-    [ -f "$work/$3" ] || { say "suite $1 no longer carries $3"; return 1; }
-    checked "$4" "$work/$3"
-}
-
 # unpack_into DIRECTORY FILE
 unpack_into() {
     mkdir -p "$1" || return 1
@@ -45,7 +27,7 @@ fill() {
     while read -r name kind suite package sha256 file; do
         [ "$name" = "$1" ] || continue
         say "getting $package for MicroPython's rp2 port: Debian's package, suite $suite"
-        "debian_$kind" "$suite" "$package" "$file" "$sha256" || continue
+        debian_get "$kind" "$suite" "$package" "$file" "$sha256" || continue
         unpack_into "$work/tree/lib/$1" "$work/$file" && return
     done < <(pins)
     die "no $1 for MicroPython's rp2 port: set MICROPY_DIR to a tree with its submodules (make -C ports/rp2 submodules)"

@@ -45,7 +45,7 @@ if [ ! -f "$plugin" ]; then
     begin_work
     say "getting binutils' source for the Xtensa assembler: Debian's package, suite $suite"
     tarball=binutils_$release.orig.tar.xz
-    debian_source "$suite" binutils "$tarball" "$sha256" \
+    debian_get source "$suite" binutils "$tarball" "$sha256" \
         || die "windowed Xtensa code cannot be assembled: put ESP-IDF's xtensa-esp32-elf-gcc on the PATH, or go online"
     mkdir "$work/binutils"
     tar -xf "$work/$tarball" -C "$work/binutils" --strip-components=1 "binutils-$release/include" \

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tinywake.device.boards import Board, board_names, load_board
+from tinywake.device.boards import Board, Memory, board_names, load_board
 from tinywake.device.flash import rp2
 from tinywake.device.flash.files.fetch import pinned_firmware
 from tinywake.device.flash.files.image import Image, read_image
+from tinywake.device.flash.files.uf2_image import check_range
 from tinywake.device.flash.find import Found, find, ports, wait_for_drive, wait_for_port
 from tinywake.device.flash.prompt import Prompt, ask_prompt, enter_bootsel, wait_for_prompt
-from tinywake.device.flash.rp2 import Drive, copy_to, drives, picotool_load
+from tinywake.device.flash.rp2 import Drive, copy_to, drives, find_picotool, picotool_load
 from tinywake.errors import DeviceError, ToolError
 
 __all__ = ["Flashed", "Order", "flash"]
@@ -74,7 +75,7 @@ def flash(order: Order, on_progress: Progress) -> Flashed:
         raise DeviceError(f"{board.name}: is no board that can be flashed")
     image = _image(order, board, on_progress) if order.firmware or board else None
     if board is not None and image is not None:
-        _fits(image, board.chip, board.name)
+        _fits(image, board.chip, board.name, board.memory)
     found = find(order.port, order.drive, image.flash if image else None)
     if found.flash == "esptool":
         return _esp32(order, found.port or "", board, image, on_progress)
@@ -88,9 +89,14 @@ def _image(order: Order, board: Board | None, on_progress: Progress) -> Image:
     return read_image(pinned_firmware(board, lambda fraction: on_progress("downloading", fraction)))
 
 
-def _fits(image: Image, chip: str, where: str) -> None:
+def _fits(image: Image, chip: str, where: str, memory: Memory | None) -> None:
     if image.chip != chip:
         raise DeviceError(f"{image.path}: is for {image.chip}, but {where} has {chip}; nothing was written")
+    if image.addresses is not None:
+        try:
+            check_range(image.addresses, chip, memory.flash - memory.storage if memory else None)
+        except ValueError as error:
+            raise DeviceError(f"{image.path}: {error}; nothing was written") from error
 
 
 def _board_with(chip: str) -> Board:
@@ -116,7 +122,7 @@ def _esp32(order: Order, port: str, board: Board | None, image: Image | None, on
         if image is None:
             board = _board_with(chip.chip)
             image = _image(order, board, on_progress)
-        _fits(image, chip.chip, f"the board on {port}")
+        _fits(image, chip.chip, f"the board on {port}", None)
         needs = board.memory.flash if board and board.memory else image.offset + len(image.data)
         how = esp.How(order.erase, order.stub, order.baud, needs)
         chip.write(image.data, image.offset, how, lambda fraction: on_progress("writing", fraction))
@@ -137,7 +143,9 @@ def _rp2(order: Order, found: Found, board: Board | None, image: Image | None, o
     if image is None:
         board = board or _board_with(chip)
         image = _image(order, board, on_progress)
-    _fits(image, chip, "the board")
+    _fits(image, chip, "the board", board.memory if board else None)
+    if order.erase:
+        _can_erase(order, found.drive)
     drive = found.drive or _bootsel(found.port or "", chip)
     before = ports()
     verified = _write_rp2(order, drive, image, lambda fraction: on_progress("writing", fraction))
@@ -164,12 +172,22 @@ def _bootsel(port: str, chip: str) -> Drive:
     return wait_for_drive(before, chip)
 
 
-def _write_rp2(order: Order, drive: Drive, image: Image, on_progress: Callable[[float], None]) -> str | None:
-    # picotool cannot be told which drive is meant, so it is used only where there is no choice.
-    alone = order.drive is None and len(drives()) == 1
-    if order.erase and not alone:
+def _alone(order: Order, drive: Drive | None) -> bool:
+    """Whether no other board is in BOOTSEL: picotool cannot be told which drive is meant."""
+    return order.drive is None and not [other for other in drives() if drive is None or other.path != drive.path]
+
+
+def _can_erase(order: Order, drive: Drive | None) -> None:
+    """Asked before the board leaves its program (drive: None) as well as after: it would stay in BOOTSEL."""
+    if not _alone(order, drive):
         raise DeviceError("--erase needs picotool and one board only in BOOTSEL, its drive not named")
-    if alone and picotool_load(image.path, order.erase):
+    find_picotool(erase=True)
+
+
+def _write_rp2(order: Order, drive: Drive, image: Image, on_progress: Callable[[float], None]) -> str | None:
+    if order.erase:
+        _can_erase(order, drive)
+    if _alone(order, drive) and picotool_load(image.path, order.erase):
         return "read back by picotool"
     copy_to(drive, image.data, on_progress)
     return None

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tinywake.errors import DeviceError, ToolError
 
-__all__ = ["BY_HAND", "Drive", "copy_to", "drives", "picotool_load", "read_drive"]
+__all__ = ["BY_HAND", "Drive", "copy_to", "drives", "find_picotool", "picotool_load", "read_drive"]
 
 BY_HAND = "unplug it, hold BOOTSEL while you plug it in, let go"
 
@@ -44,14 +44,14 @@ class Drive:
 
     def gone(self) -> bool:
         """Whether the board is out of BOOTSEL. The system may keep showing files of a drive that is not there."""
-        return not (self.path / _INFO).is_file() or (self.device is not None and not self.device.exists())
+        return not _has_info(self.path) or (self.device is not None and not self.device.exists())
 
 
 def drives() -> list[Drive]:
     """Every mounted drive of an RP2 in BOOTSEL."""
     found = []
     for path, device in _volumes():
-        if (path / _INFO).is_file():
+        if _has_info(path):
             chip = _chip(path)
             if chip is not None:
                 found.append(Drive(path, chip, device))
@@ -60,13 +60,21 @@ def drives() -> list[Drive]:
 
 def read_drive(path: Path) -> Drive:
     """The drive that a user names. Raises DeviceError where it is none of an RP2."""
-    if not (path / _INFO).is_file():
+    if not _has_info(path):
         raise DeviceError(f"{path}: is not the drive of a board in BOOTSEL (it has no {_INFO}): {BY_HAND}")
     chip = _chip(path)
     if chip is None:
         raise DeviceError(f"{path}: is the drive of another chip than RP2040 or RP2350 (see {_INFO} there)")
     device = next((device for volume, device in _volumes() if volume == path.resolve()), None)
     return Drive(path, chip, device)
+
+
+def _has_info(path: Path) -> bool:
+    """Whether the boot ROM's file is there. A volume that is not ours to look into, as /boot/efi, has none."""
+    try:
+        return (path / _INFO).is_file()
+    except OSError:
+        return False
 
 
 def _chip(path: Path) -> str | None:
@@ -120,12 +128,18 @@ def copy_to(drive: Drive, data: bytes, on_progress: Callable[[float], None]) -> 
         time.sleep(0.05)
 
 
+def find_picotool(erase: bool) -> str | None:
+    """The picotool there is. Raises ToolError where there is none and the flash is to be erased."""
+    tool = shutil.which("picotool")
+    if tool is None and erase:
+        raise ToolError("picotool is missing, and without it the flash of an RP2 cannot be erased: install it")
+    return tool
+
+
 def picotool_load(path: Path, erase: bool) -> bool:
     """Write with picotool, which reads all of it back and starts it. False where none reaches it."""
-    tool = shutil.which("picotool")
+    tool = find_picotool(erase)
     if tool is None:
-        if erase:
-            raise ToolError("picotool is missing, and without it the flash of an RP2 cannot be erased: install it")
         return False
     if erase:
         _picotool(tool, "erase", "-a")

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from abc import abstractmethod
+from types import TracebackType
 from typing import IO
 
 from tinywake.device.targets.target import Target
@@ -31,15 +32,23 @@ _CHUNK = 4096  # bytes in flight in each direction
 _WATCH_MS = 5  # how soon an arriving host is noticed
 _BOOT_S = 10.0  # a board has said something by then
 _LOOK_S = 0.05  # how soon an emulator that cannot start is noticed
+_END_S = 1.0  # its end of the line closes a moment before it is over
+_LINGER_S = 0.2  # a host that reads has the last words by then; what it has not read goes with the port
+_LINE = 4  # the emulator's descriptor of the line; shells take one digit
 # The shell becomes the emulator, in a process group of its own, so that Ctrl-C in this terminal is not for it. A second
-# shell waits for the end of this process, however that comes, and then ends the group, itself included.
-_SHELL = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -9 0; } >/dev/null 2>&1 & exec "$@" 3<&-'
+# shell waits for the end of this process, however that comes, and then ends the group, itself included. It lets go of
+# the line, which comes as stdout: held there too, it would not close when the emulator ends.
+_SHELL = (
+    f"exec 3<&0 {_LINE}<&1 </dev/null >/dev/null; "
+    f'{{ read -r _ <&3; kill -9 0; }} 2>/dev/null {_LINE}<&- & exec "$@" 3<&-'
+)
 
 
 class Bridge:
     """A pty that programs open as a port, and a socket for whatever stands for the board: bytes go between the two.
 
     As on a USB port, what the board says is dropped while nobody has the port open, and waits while a host is slow.
+    Where the board closes its end, the port vanishes, as one does that is unplugged.
     """
 
     def __init__(self) -> None:
@@ -52,6 +61,7 @@ class Bridge:
         self._line, self.board = socket.socketpair()
         self._line.setblocking(False)
         self.spoke = threading.Event()  # the board has said something, or its end of the line is closed
+        self.over = threading.Event()  # its end of the line is closed
         self._wake = os.pipe()
         self._thread = threading.Thread(target=self._run, name=f"bridge {self.port}", daemon=True)
 
@@ -66,11 +76,20 @@ class Bridge:
         if self._thread.is_alive():
             self._thread.join()
         os.close(self._wake[0])
-        os.close(self._pty)
+        if not self.over.is_set():
+            os.close(self._pty)
         self._line.close()
         self.board.close()
 
     def _run(self) -> None:
+        if self._move():
+            select.select([self._wake[0]], [], [], _LINGER_S)
+            self.over.set()
+            self.spoke.set()
+            os.close(self._pty)
+
+    def _move(self) -> bool:
+        """Until close(): False. Until the board closes its end and all that came before is in the pty: True."""
         line = self._line.fileno()
         to_host, to_board, host = b"", b"", False
         while True:
@@ -83,12 +102,15 @@ class Bridge:
                 poll.register(self._pty, (0 if to_board else select.POLLIN) | (select.POLLOUT if to_host else 0))
             ready = dict(poll.poll(None if host else _WATCH_MS))
             if self._wake[0] in ready:
-                return
-            if ready.get(line, 0) & (select.POLLIN | select.POLLHUP):
+                return False
+            said = ready.get(line, 0)
+            if not to_host and said & (select.POLLIN | select.POLLHUP):
                 to_host = _read(line)
-                self.spoke.set()
                 if not to_host:
-                    return
+                    return True
+                self.spoke.set()
+            if said & select.POLLHUP:
+                to_board = b""  # nobody takes it any more
             if ready.get(self._pty, 0) & select.POLLIN:
                 to_board = _read(self._pty)
             if to_board:
@@ -125,6 +147,7 @@ class ProcessTarget(Target):
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._errors: IO[bytes] | None = None
+        self._program = ""
 
     @abstractmethod
     def _command(self, line: int) -> list[str]:
@@ -150,25 +173,42 @@ class ProcessTarget(Target):
         end = time.monotonic() + _BOOT_S
         while self.running and not bridge.spoke.wait(_LOOK_S) and time.monotonic() < end:
             pass
-        if not self.running:
-            said = self._said() or f"no message, exit status {self._process.returncode}"
+        said = self._last_words()
+        if said is not None:
             self.stop()
-            raise DeviceError(f"{self._command(0)[0]} did not start: {said.splitlines()[0]}")
+            raise DeviceError(f"{self._program} did not start: {said[0]}")
 
     def _spawn(self, watched: int, line: int) -> subprocess.Popen[bytes]:
+        command = self._command(_LINE)
+        self._program = command[0]
         return subprocess.Popen(
-            ["/bin/sh", "-c", _SHELL, "sh", *self._command(line)],
+            ["/bin/sh", "-c", _SHELL, "sh", *command],
             stdin=watched,
-            stdout=subprocess.DEVNULL,
+            stdout=line,
             stderr=self._errors,
-            pass_fds=(line,),
             start_new_session=True,
         )
 
-    def _said(self) -> str:
-        assert self._errors is not None
+    def _last_words(self) -> list[str] | None:
+        """The lines of an emulator that has ended, one at least. None: it runs, or was never started."""
+        if self._process is None or self._bridge is None or self._errors is None:
+            return None
+        if self._bridge.over.is_set():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_S)
+        elif self.running:
+            return None
         self._errors.seek(0)
-        return self._errors.read().decode(errors="replace").strip()
+        status = self._process.poll()
+        how = "it let go of its line" if status is None else f"exit status {status}"
+        return self._errors.read().decode(errors="replace").strip().splitlines() or [f"no message, {how}"]
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End it. Where a host lost it because the emulator ended, that is what is raised, with its last line."""
+        said = self._last_words() if isinstance(error, DeviceError) else None
+        self.stop()
+        if said is not None:
+            raise DeviceError(f"{self._program} ended: {said[-1]}") from error
 
     @property
     def running(self) -> bool:

@@ -26,6 +26,7 @@ class Image:
     flash: str  # how it gets onto a board, as board.toml has it: esptool or uf2
     chip: str
     offset: int  # in flash, of an ESP32
+    addresses: tuple[int, int] | None  # where a UF2 file lies for the processor, start and end; None: in no UF2 file
     version: str | None  # "MicroPython v1.25.0 on 2025-04-15", where it is MicroPython's
 
 
@@ -48,13 +49,13 @@ def read_image(path: Path) -> Image:
 
 
 def _uf2(path: Path, data: bytes) -> Image:
-    chip, payload = uf2_chip(data)
-    return Image(path, data, "uf2", chip, 0, _version(payload))
+    firmware = uf2_chip(data)
+    return Image(path, data, "uf2", firmware.chip, 0, firmware.addresses, _version(firmware.payload))
 
 
 def _esp(path: Path, data: bytes) -> Image:
     chip = esp_chip(data)
-    return Image(path, data, "esptool", chip.name, chip.offset, _version(data))
+    return Image(path, data, "esptool", chip.name, chip.offset, None, _version(data))
 
 
 def _version(data: bytes) -> str | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A UF2 firmware: which chip it is for, and whether it is whole. Nothing in it is trusted.
+"""A UF2 firmware: which chip it is for, whether it is whole, and where it lies. Nothing in it is trusted.
 
 The format is that of Microsoft's specification; families as in the RP2350 datasheet (5.5.3). A file for the RP2350 may
 begin with one block of the family "absolute", which is there for the errata of its boot ROM and carries nothing.
@@ -7,9 +7,12 @@ begin with one block of the family "absolute", which is there for the errata of 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from tinywake.device.image.record import XIP_BASE
 from tinywake.device.image.uf2 import blocks
 
-__all__ = ["FAMILIES", "uf2_chip"]
+__all__ = ["FAMILIES", "Uf2Firmware", "check_range", "uf2_chip"]
 
 FAMILIES = {
     0xE48BFF56: "RP2040",
@@ -23,14 +26,28 @@ FAMILIES = {
     0xADA52840: "nRF52840",
 }
 _ABSOLUTE = 0xE48BFF57
+_WINDOWS = {"RP2040": 16 << 20, "RP2350": 32 << 20}  # bytes of address space that stand for flash
 
 
-def uf2_chip(data: bytes) -> tuple[str, bytes]:
-    """The chip a UF2 file is for, and what it puts into flash. Raises ValueError with the reason."""
+class Uf2Firmware(NamedTuple):
+    """What a file is for, and what it writes."""
+
+    chip: str
+    payload: bytes
+    addresses: tuple[int, int]  # the lowest, and the one behind the highest
+
+
+def uf2_chip(data: bytes) -> Uf2Firmware:
+    """The chip a UF2 file is for, and what it puts where. Raises ValueError with the reason."""
     family: int | None = None
     pieces: list[bytes] = []
-    for block in blocks(data):
-        if not block.for_flash or block.family == _ABSOLUTE:
+    start, end = 1 << 32, 0
+    for at, block in enumerate(blocks(data)):
+        if not block.for_flash:
+            continue
+        if block.names_family and block.family == _ABSOLUTE:
+            if at > 0:
+                raise ValueError(f"has a block for any chip ({at}), which only the first may be")
             continue
         if not block.names_family:
             raise ValueError("does not say which chip it is for")
@@ -40,11 +57,29 @@ def uf2_chip(data: bytes) -> tuple[str, bytes]:
             raise ValueError(f"lacks a block: {block.number} comes where {len(pieces)} is due")
         family, total = block.family, block.total
         pieces.append(block.payload[: block.size])
+        start, end = min(start, block.address), max(end, block.address + block.size)
     if family is None:
         raise ValueError("is a UF2 file with nothing for the flash")
     if len(pieces) != total:
         raise ValueError(f"is cut short: {len(pieces)} of {total} blocks are there")
-    return _name(family), b"".join(pieces)
+    return Uf2Firmware(_name(family), b"".join(pieces), (start, end))
+
+
+def check_range(addresses: tuple[int, int], chip: str, room: int | None) -> None:
+    """Raise ValueError where a firmware lies elsewhere than in flash.
+
+    room: bytes in front of the board's file system; None: it is not known which board this is.
+    """
+    start, end = addresses
+    window = _WINDOWS.get(chip)
+    if window is None:
+        return
+    if start < XIP_BASE or end > XIP_BASE + window:
+        there = f"{XIP_BASE:#x} to {XIP_BASE + window:#x}"
+        raise ValueError(f"is not for the flash: it writes {start:#x} to {end:#x}, flash is at {there}")
+    if room is not None and end > XIP_BASE + room:
+        files = f"{XIP_BASE + room:#x} (storage in its board.toml)"
+        raise ValueError(f"reaches to {end:#x}, into the board's file system, which begins at {files}")
 
 
 def _name(family: int | None) -> str:
