@@ -8,6 +8,8 @@ Two ways:
     tinywake.main.run()         # or: owns the loop until Ctrl-C
 """
 
+import gc
+
 import _tinywake
 
 from . import __version__
@@ -43,31 +45,39 @@ def load(model=None, score="live", on_hit=None, gate=None):
         raise
     own = None if model or gate else _found_gate(link)
     tries = [(path, each) for path in paths for each in ((own, None) if own else (gate,))]
-    for path, gate in tries:
+    for path, each in tries:
+        gc.collect()  # what the try before this one opened
         try:
-            model = Model(path)
-            model.verify()
-            listener = Listener(model, on_hit, gate=gate)
-            if isinstance(listener.gate, Model):
-                listener.gate.verify()
-            listener.report = Report(link, model, listener.native, score)
-            _say_model(link, model, listener.native)
+            listener = _opened(link, path, on_hit, each, score)
             break
         except (OSError, ValueError, MemoryError) as error:
             _say_error(link, "load", "%s: %s" % (path, error))
-            model = listener = None
-            if (path, gate) == tries[-1]:
+            if (path, each) == tries[-1]:
                 raise
     return listener
 
 
+def _opened(link, path, on_hit, gate, score):
+    """A listener that is whole. Where it is not to be had, no name holds on to what was opened for it."""
+    model = Model(path)
+    model.verify()
+    opened = Listener(model, on_hit, gate=gate)
+    if isinstance(opened.gate, Model):
+        opened.gate.verify()
+    opened.report = Report(link, model, opened.native, score)
+    _say_model(link, model, opened.native)
+    return opened
+
+
 def _found_gate(link):
-    """The board's own, docs/slots.md; None where it has none that opens: better without than not at all."""
+    """Path of the board's own, docs/slots.md; None where it has none that opens: better without than not at all.
+
+    A path, not the gate: the heap may have room for the model only where nothing of the gate is left on it.
+    """
     for path in port.find_models("gate"):
         try:
-            gate = Model(path)
-            gate.verify()
-            return gate
+            Model(path).verify()
+            return path
         except (OSError, ValueError, MemoryError) as error:
             _say_error(link, "load", "%s: %s" % (path, error))
     return None

@@ -24,10 +24,12 @@ from rich.console import Console
 from tinywake.device import places
 from tinywake.device.deploy import DeployReport, deploy, watched
 from tinywake.device.firmware import Firmware, module_for
-from tinywake.device.line.remote import execute
 from tinywake.device.monitor import monitor
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import ConfigError, DeviceError, ToolError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from remote import execute
 
 ROOT = Path(__file__).parents[2]
 STOCK = Firmware("micropython", (1, 25, 0), (6, 3), "x64", builtin=False)
@@ -211,6 +213,26 @@ def test_a_native_module_that_was_cut_short_is_replaced_without_loading_it(board
     module.write_bytes(whole[: len(whole) // 2])
     assert deploy(board.port, model).copied == ("lib/_tinywake.mpy",)
     assert module.read_bytes() == whole
+
+
+@needs_board
+def test_code_that_a_newer_version_no_longer_has_is_removed(board: UnixBoard, model: Path) -> None:
+    # Bug: it stayed for ever, and could be imported in place of what replaced it.
+    deploy(board.port, model, board="UNIX", start=False)
+    app = board.directory / "lib/tinywake"
+    for name in ("old.py", "port/old.mpy"):
+        (app / name).write_text("")
+    kept = [app / "notes.txt", board.directory / "lib/other.py", board.directory / "mine.py"]
+    for path in kept:
+        path.write_text("mine")
+    report = deploy(board.port, model, start=False)
+    assert report.removed == ("lib/tinywake/old.py", "lib/tinywake/port/old.mpy")
+    assert any("lib/tinywake/old.py" in line for line in report.lines())
+    assert not list(app.rglob("old.*"))
+    assert (app / "pins.py").exists()
+    assert [path.read_text() for path in kept] == ["mine"] * 3
+    again = deploy(board.port, model, start=False)
+    assert (again.removed, again.copied) == ((), ())
 
 
 @needs_board

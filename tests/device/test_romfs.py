@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from test_slots import heard_with, model, sha
 
-from tinywake.device.deploy import Choices, deploy
+from tinywake.device.deploy import Choices, deploy, models
 from tinywake.device.deploy.homes.romfs import ALIGN, image_bytes, image_parts
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.unix import UnixBoard
@@ -133,6 +134,82 @@ def test_files_of_the_users_in_romfs_stay(board: UnixBoard, tmp_path: Path) -> N
     with pytest.raises(DeviceError, match=r"cannot go into ROMFS: .*mine\.py.*leave --home out"):
         deploy(board.port, word, start=False, choices=Choices(home="romfs"))
     assert (board.directory / "rom.bin").read_bytes()[: len(own)] == own
+
+
+def greedy(path: Path, arena: int) -> Path:
+    """The same model, which asks for a larger arena."""
+    data = bytearray(path.read_bytes())
+    data[12:16] = arena.to_bytes(4, "little")
+    table = data[32 : 32 + 12 * int.from_bytes(data[6:8], "little")]
+    data[28:32] = zlib.crc32(table, zlib.crc32(data[:28])).to_bytes(4, "little")
+    path.write_bytes(data)
+    return path
+
+
+@needs_board
+def test_romfs_is_not_written_for_a_model_whose_arena_has_no_room(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: the model that worked was written over, and said to be kept.
+    old, new = model(tmp_path, "old", 120), greedy(model(tmp_path, "new", 121), 1 << 20)
+    deploy(board.port, old, board="UNIX", start=False)
+    rom = board.directory / "rom.bin"
+    before, written = rom.read_bytes(), rom.stat().st_mtime_ns
+    with pytest.raises(
+        DeviceError, match=r"new\.twm does not open .*MemoryError.*too large.*; it keeps /rom/old\.twm$"
+    ):
+        deploy(board.port, new, start=False)
+    assert (rom.read_bytes(), rom.stat().st_mtime_ns) == (before, written)
+    assert heard_with(board) == sha(old)
+
+
+@needs_board
+def test_romfs_gets_its_model_back_where_the_new_one_does_not_open(
+    board: UnixBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: the same. For its slot the new one is too large, and only ROMFS shows that it is damaged.
+    old, vad, new = model(tmp_path, "old", 120), model(tmp_path, "vad", 90), model(tmp_path, "new", 121)
+    new.write_bytes(new.read_bytes()[:-1] + b"\x55")
+    deploy(board.port, old, board="UNIX", start=False, choices=Choices(gate=vad))
+    rom = board.directory / "rom.bin"
+    before, written = image_of(rom), rom.stat().st_mtime_ns
+    try_open = models.try_open
+
+    def small(repl: RawRepl, path: str) -> str:
+        return "MemoryError: memory allocation failed" if path.endswith("b/new.twm") else try_open(repl, path)
+
+    monkeypatch.setattr(models, "try_open", small)
+    with pytest.raises(DeviceError, match=r"new\.twm does not open .*TW_ERR_CRC.*; it keeps /rom/old\.twm$"):
+        deploy(board.port, new, start=False)
+    assert rom.stat().st_mtime_ns > written
+    assert image_of(rom) == before
+    assert heard_with(board) == sha(old)
+    assert not list(board.directory.rglob("new.twm"))
+
+
+def image_of(rom: Path) -> bytes:
+    """What of a partition counts."""
+    data = rom.read_bytes()
+    length = 0
+    for byte in data[3:8]:
+        length = length << 7 | byte & 0x7F
+    return data[: 8 + length]
+
+
+@needs_board
+def test_a_slot_that_is_selected_is_never_emptied(
+    board: UnixBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: what did not open in ROMFS went from its slot too, where it was selected.
+    old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
+    deploy(board.port, old, board="UNIX", start=False)
+    listen = models.try_listen
+
+    def not_in_rom(repl: RawRepl, path: str, gates: Sequence[str]) -> str:
+        return "ValueError: TW_ERR_CRC" if path.startswith("/rom/") else listen(repl, path, gates)
+
+    monkeypatch.setattr(models, "try_listen", not_in_rom)
+    with pytest.raises(DeviceError, match=r"new\.twm does not open .*; it keeps tinywake-models/model\.b/new\.twm$"):
+        deploy(board.port, new, start=False)
+    assert heard_with(board) == sha(new)
 
 
 @needs_board

@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from tinywake.device.connect import connected
 from tinywake.device.deploy import Choices, deploy
+from tinywake.device.deploy.slots import fill_slot, select
 from tinywake.device.line.events import Error, Event, Model
 from tinywake.device.line.lines import LineReader
 from tinywake.device.line.rawrepl import RawRepl
@@ -240,11 +242,88 @@ def test_a_gate_is_used_at_boot_and_never_in_the_way(board: UnixBoard, tmp_path:
         DeviceError, match=r"word behind other: TW_ERR_FRONTEND: deploy another gate, or none with --no-gate"
     ):
         deploy(board.port, word, start=False, choices=Choices(gate=other))
+    assert boot(board) == events
+    with RawRepl(board.port) as repl:  # by hand, as a program on the board may
+        slot = fill_slot(repl, "gate", "other.twm", other.read_bytes())
+        select(repl, "gate", slot.path)
     events = boot(board)
     assert any("word behind other" in event.what for event in events if isinstance(event, Error))
     assert [event.sha for event in events if isinstance(event, Model)] == [sha(word)]
     deploy(board.port, word, start=False, choices=Choices(no_gate=True))
     assert not [event for event in boot(board) if isinstance(event, Error)]
+
+
+def heavy(path: Path, more: int) -> Path:
+    """The same model in a larger file: what follows its bytes is not part of it, and takes heap."""
+    path.write_bytes(path.read_bytes() + bytes(more))
+    return path
+
+
+def test_a_model_and_a_gate_that_do_not_fit_together_change_nothing(tmp_path: Path) -> None:
+    # Bug: each was opened alone and selected, and only then did the two fail together.
+    old, vad = model(tmp_path, "old", 119), model(tmp_path, "vad", 90)
+    word, gate = heavy(model(tmp_path, "word", 120), 70_000), heavy(model(tmp_path, "wide", 91), 70_000)
+    with UnixBoard(tmp_path / "board", heap_kb=192) as board:
+        wave(board)
+        deploy(board.port, old, board="UNIX", choices=Choices(gate=vad))
+        before = tree(board)
+        with pytest.raises(
+            DeviceError,
+            match=r"word\.twm does not open .*MemoryError.*another gate, .*--no-gate\); it keeps .*old\.twm",
+        ):
+            deploy(board.port, word, choices=Choices(gate=gate))
+        assert tree(board) == before
+        deploy(board.port, old, start=False, choices=Choices(gate=gate))
+        with pytest.raises(DeviceError, match=r"MemoryError.*--no-gate\); it keeps .*old\.twm"):
+            deploy(board.port, word, start=False)  # beside the gate that is there
+        assert heard_with(board) == sha(old)
+        deploy(board.port, word, start=False, choices=Choices(no_gate=True))
+        assert heard_with(board) == sha(word)
+
+
+def test_a_gate_that_is_there_must_fit_a_new_model(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: the model went on behind it, and was heard without.
+    old, vad, other = model(tmp_path, "old", 119), model(tmp_path, "vad", 90), tmp_path / "other.twm"
+    other.write_bytes(gates["streaming"](2, (3, 4), hop_ms=20))
+    deploy(board.port, old, board="UNIX", start=False, choices=Choices(gate=vad))
+    before = tree(board)
+    for refused in (Choices(), Choices(home="heap")):
+        with pytest.raises(DeviceError, match=r"other behind vad: TW_ERR_FRONTEND.*it keeps .*old\.twm"):
+            deploy(board.port, other, start=False, choices=refused)
+        assert tree(board) == before
+    deploy(board.port, other, start=False, choices=Choices(alone=True))  # to be run, not to listen behind it
+    deploy(board.port, other, start=False, choices=Choices(no_gate=True))
+
+
+def test_a_gate_that_leaves_too_little_heap_is_done_without(tmp_path: Path) -> None:
+    # Bug: the gate's file and arena stayed on the heap while the model was tried without it, and the board was deaf.
+    word, gate = heavy(model(tmp_path, "word", 120), 60_000), heavy(model(tmp_path, "vad", 90), 60_000)
+    with UnixBoard(tmp_path / "board") as board:
+        deploy(board.port, word, board="UNIX", start=False, choices=Choices(gate=gate))
+    with UnixBoard(tmp_path / "board", heap_kb=192) as board:
+        events = boot(board)
+    assert ["memory" in event.what for event in events if isinstance(event, Error)] == [True]
+    assert [event.sha for event in events if isinstance(event, Model)] == [sha(word)]
+
+
+def test_a_board_that_only_runs_a_model_keeps_its_own(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: bench, run and listen --target PORT left the board with theirs selected.
+    old, vad, other = model(tmp_path, "old", 119), model(tmp_path, "vad", 90), tmp_path / "other.twm"
+    other.write_bytes(gates["streaming"](2, (3, 4), hop_ms=20))  # would not go behind that gate
+    deploy(board.port, old, board="UNIX", start=False, choices=Choices(gate=vad))
+    with connected(board.port, other) as there:
+        assert there.report.models[0].before == f"{SLOTS}/model.a/old.twm"
+        with RawRepl(board.port) as repl:
+            assert repl.ask("import tinywake\nanswer(tinywake.Model('other.twm').name)") == "other"
+    events = boot(board)
+    assert not [event for event in events if isinstance(event, Error)]
+    assert heard_with(board) == sha(old)
+    with pytest.raises(KeyboardInterrupt), connected(board.port, other):
+        raise KeyboardInterrupt
+    assert heard_with(board) == sha(old)
+    with connected(board.port, old):
+        pass
+    assert heard_with(board) == sha(old)
 
 
 def test_a_program_of_the_users_names_a_model_as_on_the_computer(board: UnixBoard, tmp_path: Path) -> None:

@@ -10,7 +10,10 @@ from test_slots import heard_with, model, sha
 
 from tinywake.device.deploy import Choices, deploy
 from tinywake.device.deploy.homes.xip import Lying, Space, address_for
+from tinywake.device.doctor import board as board_checks
+from tinywake.device.doctor import diagnose
 from tinywake.device.image.record import XIP_BASE
+from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.rp2040 import RP2040Board
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import DeviceError
@@ -40,6 +43,30 @@ def test_only_an_rp2040_has_that_home(tmp_path: Path) -> None:
         pytest.skip(str(UnixBoard.available()))
     with UnixBoard(tmp_path / "board") as board, pytest.raises(DeviceError, match="only an RP2040"):
         deploy(board.port, model(tmp_path, "w", 120), board="UNIX", start=False, choices=Choices(home="xip"))
+
+
+@pytest.mark.skipif(UnixBoard.available() is not None, reason=str(UnixBoard.available()))
+def test_a_model_in_flash_is_read_through_the_app(tmp_path: Path) -> None:
+    # Bug: it was sought among the files, and the board called faulty and not started again.
+    with UnixBoard(tmp_path / "board") as board:
+        path = deploy(board.port, model(tmp_path, "word", 120), board="UNIX", start=False).model_path
+        flash = """
+import tinywake.port.unix as port
+from tinywake import slots
+file, read = PATH, port.read_file
+there = {"/flash/10090000/word.twm": bytes(read(file)), "/flash/1": bytes(read(file)[:-1]), "/flash/2": b"junk"}
+def read_file(path):
+    if path in there: return there[path]
+    raise OSError(2)
+slots.paths = lambda role: sorted(there) + ["/flash/3"] if role == "model" else []
+port.read_file = read_file
+"""
+        with RawRepl(board.port) as repl:
+            repl.exec(f"PATH = {path!r}\n" + flash)
+            assert [[which, wrong] for _, which, wrong in repl.ask(board_checks._MODELS)] == [
+                ["/flash/1", "is cut short"], ["/flash/10090000/word.twm", ""], ["/flash/2", "is no model"],
+                ["/flash/3", "is missing"],
+            ]  # fmt: skip
 
 
 class Pico:
@@ -88,6 +115,9 @@ def test_a_model_moves_into_flash_and_out_of_it(target: str, tmp_path: Path) -> 
         assert placed.path.endswith("/old.twm")
         assert placed.second == "tinywake-models/model.a/old.twm"
         assert first.ram.models[0] < first.ram.arenas[0] + 1500  # the arena, and no copy of the file
+        looked = [(each.level, each.what) for each in diagnose(pico.port).findings if each.topic == "model"]
+        assert looked[0] == ("fine", f"{placed.path} is whole")  # Bug: sought among the files, it was missing
+        assert [level for level, _ in looked] == ["fine"] * 3
         again = deploy(pico.port, old, start=False)  # without --home: it stays where it is
         assert (again.models[0].home.name, again.model_path, again.copied) == ("xip", placed.path, ())
         second = deploy(pico.port, new, start=False, choices=xip)

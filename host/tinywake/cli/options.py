@@ -11,7 +11,9 @@ import typer
 __all__ = ["BoardName", "GateFile", "Json", "ModelFile", "Picture", "Target"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
-Target = Annotated[str, typer.Option("--target", help="host, unix, or a serial port.")]
+Target = Annotated[
+    str, typer.Option("--target", help="host, unix, or a serial port (the model goes onto that board: docs/deploy.md).")
+]
 BoardName = Annotated[str | None, typer.Option("--board", help="Does it fit this board? See tinywake boards.")]
 Picture = Annotated[Path | None, typer.Option("--picture", help="The arena over time: an .svg or .png to write.")]
 ModelFile = Annotated[Path, typer.Option("--model", help="A compiled model (.twm).")]

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinywake.device.deploy import DeployReport, deploy
+from tinywake.device.deploy import Choices, DeployReport, deploy
+from tinywake.device.deploy.slots import select, try_open
+from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.registry import TARGETS, open_target
-from tinywake.errors import ToolError
+from tinywake.errors import DeviceError, ToolError
 
 __all__ = ["Connection", "connected"]
 
@@ -32,6 +34,9 @@ class Connection:
 def connected(target: str, model: Path, *, counting: bool = False) -> Iterator[Connection]:
     """Deploy `model` to a target by name, or to a serial port, and end the target afterwards.
 
+    A board on a port gets back the model that it had selected, as far as that still opens: one that lay in ROMFS may
+    have been written over.
+
     counting: a target by name is one for measuring, see Target.counting. Raises DeviceError or ToolError with one line.
     """
     if target in TARGETS:
@@ -40,4 +45,19 @@ def connected(target: str, model: Path, *, counting: bool = False) -> Iterator[C
     elif "/" not in target and not re.fullmatch(r"COM\d+", target, re.IGNORECASE):
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")
     else:
-        yield Connection(target, None, deploy(target, model, start=False))
+        report = deploy(target, model, start=False, choices=Choices(alone=True))
+        try:
+            yield Connection(target, None, report)
+        except BaseException:  # Ctrl-C too
+            with suppress(DeviceError):
+                _give_back(target, report)
+            raise
+        _give_back(target, report)
+
+
+def _give_back(port: str, report: DeployReport) -> None:
+    before = report.models[0].before
+    if before is not None and before != report.model_path:
+        with RawRepl(port) as repl:
+            if not try_open(repl, before):
+                select(repl, "model", before)

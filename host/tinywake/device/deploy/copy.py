@@ -7,14 +7,14 @@ import contextlib
 import errno
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from tinywake.device.deploy.probe import HASH
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["copy", "sha256"]
+__all__ = ["copy", "prune", "sha256"]
 
 _REMOVE_SOMETHING = "remove something, as with python -m mpremote fs rm"
 
@@ -61,6 +61,23 @@ for p in PATHS:
 """
 
 
+# Code alone, and in the app's directory alone: whatever else lies there is not ours.
+_PRUNE = """
+import os
+def prune(directory):
+    gone = []
+    for entry in os.ilistdir(directory):
+        path = directory + "/" + entry[0]
+        if entry[1] & 0x4000:
+            gone += prune(path)
+        elif path not in KEPT and (path.endswith(".py") or path.endswith(".mpy")):
+            os.remove(path)
+            gone.append(path)
+    return gone
+answer(sorted(prune(APP)))
+"""
+
+
 def sha256(data: bytes) -> str:
     """In hex, as HASH's digest() on the board."""
     return hashlib.sha256(data).hexdigest()
@@ -85,6 +102,12 @@ def copy(repl: RawRepl, files: Mapping[str, bytes]) -> None:
     if bad:
         _remove_temporary(repl, files)
         raise DeviceError(f"{repl.port}: {bad[0]} arrived damaged; nothing was changed: try again")
+
+
+def prune(repl: RawRepl, directory: str, kept: Iterable[str]) -> tuple[str, ...]:
+    """Remove the code under a directory that is not among `kept`: of another version. Returns the paths."""
+    gone: list[str] = repl.ask(f"APP = {directory!r}\nKEPT = {sorted(kept)!r}\n" + _PRUNE)
+    return tuple(gone)
 
 
 def _remove_temporary(repl: RawRepl, files: Mapping[str, bytes]) -> None:

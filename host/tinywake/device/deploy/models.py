@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,56 @@ from tinywake.device.deploy.homes.choose import Home
 from tinywake.device.deploy.homes.romfs import write_romfs
 from tinywake.device.deploy.homes.xip import Space, send, survey
 from tinywake.device.deploy.probe import HASH
-from tinywake.device.deploy.slots import Slot, empty_slot, fill_slot, select, try_open
+from tinywake.device.deploy.slots import Slot, chosen, empty_slot, fill_slot, select, try_listen, try_open
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["Placed", "Wanted", "into_flash", "place", "read_model"]
+__all__ = ["ANY", "FITS", "NONE", "Bootsel", "Placed", "Wanted", "into_flash", "place", "read_model"]
 
 _ROM = "/rom"
 
+Bootsel = Callable[[str, bytes], None]  # gives a UF2 file to the board on a port
+
+# What place() does with a gate that the board has:
+FITS = "fits"  # it must open together with the model
+ANY = "any"  # it stays and is not looked at
+NONE = "none"  # it goes: it need not fit
+
+# What ROMFS holds, and of the models selected there the copies in the slots: name, path, bytes, SHA-256 of each.
 _IN_ROM = """
 try:
     there = {name: digest("/rom/" + name) for name in os.listdir("/rom")}
 except OSError:
     there = {}
 from tinywake import slots
-gate = slots.paths("gate")
-size = digested = None
-if len(gate) > 1 and gate[0].startswith("/rom/"):
-    size = os.stat(gate[1])[6]
-    digested = digest(gate[1])
-answer({"there": there, "gate": gate, "size": size, "digest": digested})
+held = {}
+for role in ("gate", "model"):
+    paths = slots.paths(role)
+    if len(paths) > 1 and paths[0].startswith("/rom/") and paths[1].endswith(paths[0][4:]) and digest(paths[1]):
+        held[role] = [paths[0][5:], paths[1], os.stat(paths[1])[6], digest(paths[1])]
+answer({"there": there, "held": held})
 """
+
+_ALLOCATES = """
+import gc, tinywake
+gc.collect()
+try:
+    kept = [bytearray(size) for size in SIZES]
+    answer("")
+except MemoryError as error:
+    answer("MemoryError: %s" % error)
+"""
+_SLACK = 8192  # bytes of heap beside the arenas; what a listener lacks beyond that shows when it is opened
+
+_Source = tuple[str, int, str]  # path on the board, bytes, SHA-256
+
+
+@dataclass(frozen=True)
+class _Rom:
+    """Contents of ROMFS, name -> source."""
+
+    new: dict[str, _Source]  # what it shall hold; empty: it does
+    old: dict[str, _Source]  # what of it is selected, from the copies in the slots
 
 
 @dataclass(frozen=True)
@@ -57,6 +87,7 @@ class Placed:
     home: Home
     sent: bool  # it was not there
     second: str | None  # what the board listens with if this one does not open; None: nothing
+    before: str | None  # the path that was selected until now; None: there was none
 
 
 def read_model(role: str, path: Path) -> Wanted:
@@ -68,39 +99,49 @@ def read_model(role: str, path: Path) -> Wanted:
     return Wanted(role, path.name, path.read_bytes())
 
 
-def place(repl: RawRepl, models: Sequence[Wanted], home: Home) -> tuple[Placed, ...]:
-    """Put models into their home, open each there and select it, in the order given.
+def place(repl: RawRepl, models: Sequence[Wanted], home: Home, gate: str = FITS) -> tuple[Placed, ...]:
+    """Put models into their home, open them there together and select each, in the order given.
 
-    The app must be on the board. Raises DeviceError; what the board listened with before is then still selected.
+    gate: what happens to the one on the board, where none is given. The app must be on the board. Raises DeviceError;
+    what the board listened with before is then still selected.
     """
+    before = {model: next(iter(chosen(repl, model.role)), None) for model in models}
     slots = {model: fill_slot(repl, model.role, model.name, model.data) for model in models}
     paths = {model: slot.path for model, slot in slots.items()}
-    in_rom = home.name == "romfs" and _rom_sources(repl, slots)
-    for model, slot in slots.items():
-        if in_rom == {}:
-            break  # ROMFS holds them all
-        trouble = try_open(repl, slot.path)
+    rom = _rom(repl, slots, gate) if home.name == "romfs" else None
+    if rom is None or rom.new:  # else ROMFS holds them all
+        trouble = _trouble(repl, paths, gate)
         if not trouble:
-            select(repl, model.role, slot.path)
-        elif home.name == "heap" or not trouble.startswith("MemoryError"):
-            raise _refused(repl, model, slot, trouble)
-    if home.name == "romfs":
-        paths = {model: f"{_ROM}/{model.name}" for model in models}
-        if in_rom:
-            _into_rom(repl, in_rom)
-        for model, path in paths.items():
-            trouble = try_open(repl, path)
+            _select(repl, paths)
+        elif home.name == "heap" or not trouble[1].startswith("MemoryError"):
+            raise _refused(repl, slots, *trouble)
+        if rom:
             if trouble:
-                raise _refused(repl, model, slots[model], trouble)
-            select(repl, model.role, path)
-    return tuple(_placed(repl, model, paths[model], home, slots[model].sent) for model in models)
+                _check_arenas(repl, slots)
+            _into_rom(repl, rom)
+    if rom:
+        paths = {model: f"{_ROM}/{model.name}" for model in models}
+        trouble = _trouble(repl, paths, gate)
+        if trouble:
+            if rom.new:
+                _restore(repl, rom)
+            raise _refused(repl, slots, *trouble)
+        _select(repl, paths)
+    return tuple(
+        Placed(
+            model.role, model.name, path, len(model.data), sha256(model.data), home,
+            sent=slots[model].sent, second=_second(repl, model.role, path), before=before[model],
+        )
+        for model, path in paths.items()
+    )  # fmt: skip
 
 
 def into_flash(
-    port: str, space: Space, model: Wanted, placed: Placed, bootsel: Callable[[str, bytes], None] | None
+    port: str, space: Space, model: Wanted, placed: Sequence[Placed], gate: str, bootsel: Bootsel | None
 ) -> Placed:
     """Move a model on from its slot into the RP2040's flash, where it is read in place; the slot is second choice.
 
+    placed, gate: as place() gave and took them; a gate that was given is selected with the model, if it was not yet.
     Raises DeviceError; the slot stays selected.
     """
     lying = space.find(model.name, model.data)
@@ -112,41 +153,106 @@ def into_flash(
         lying = now.find(model.name, model.data) if now else None
         if lying is None:
             raise DeviceError(f"{port}: {model.name} is not in flash after writing: try again, or leave --home out")
-        trouble = try_open(repl, lying.path)
+        *given, word = placed
+        gates = [each.path for each in given] or _gates(repl, gate)
+        trouble = try_listen(repl, lying.path, gates)
         if trouble:
-            raise DeviceError(f"{port}: {lying.path} does not open ({trouble}): try again, or leave --home out")
+            way_out = _way_out(gates) or ": try again, or leave --home out"
+            raise DeviceError(f"{port}: {lying.path} does not open ({trouble}){way_out}")
+        for each in given:
+            select(repl, each.role, each.path)
         select(repl, model.role, lying.path)
-        return _placed(repl, model, lying.path, placed.home, placed.sent)
+        return replace(word, path=lying.path, second=_second(repl, model.role, lying.path))
 
 
-def _placed(repl: RawRepl, model: Wanted, path: str, home: Home, sent: bool) -> Placed:
-    paths: list[str] = repl.ask(f"from tinywake import slots\nanswer(slots.paths({model.role!r}))")
-    second = next((each for each in paths if each != path), None)
-    return Placed(model.role, model.name, path, len(model.data), sha256(model.data), home, sent, second)
+def _second(repl: RawRepl, role: str, path: str) -> str | None:
+    return next((each for each in chosen(repl, role) if each != path), None)
 
 
-def _refused(repl: RawRepl, model: Wanted, slot: Slot, trouble: str) -> DeviceError:
-    if slot.sent:
-        empty_slot(repl, slot.path)
-    keeps = f"it keeps {slot.before}" if slot.before else f"it has no {model.role} yet"
-    if trouble.startswith("MemoryError"):
+def _select(repl: RawRepl, paths: Mapping[Wanted, str]) -> None:
+    for model, path in paths.items():
+        select(repl, model.role, path)
+
+
+def _gates(repl: RawRepl, gate: str) -> list[str]:
+    return chosen(repl, "gate") if gate == FITS else []
+
+
+def _trouble(repl: RawRepl, paths: Mapping[Wanted, str], gate: str) -> tuple[Wanted, str] | None:
+    """What does not open, by itself or together with the others, and what the board says of it."""
+    for model, path in paths.items():
+        trouble = try_open(repl, path)
+        if trouble:
+            return model, trouble
+    *given, word = paths
+    gates = [paths[each] for each in given] or _gates(repl, gate)
+    trouble = try_listen(repl, paths[word], gates)
+    return (word, trouble + _way_out(gates)) if trouble else None
+
+
+def _way_out(gates: Sequence[str]) -> str:
+    return ": deploy another gate, or none with --no-gate" if gates else ""
+
+
+def _refused(repl: RawRepl, slots: Mapping[Wanted, Slot], model: Wanted, trouble: str) -> DeviceError:
+    repl.reset()
+    for slot in slots.values():
+        if slot.sent:
+            empty_slot(repl, slot.path)
+    before = chosen(repl, model.role)
+    kept = next((path for path in before if not try_open(repl, path)), None)
+    none = f"what it has as {model.role} does not open either" if before else f"it has no {model.role} yet"
+    if trouble.startswith("MemoryError") and not trouble.endswith("--no-gate"):
         trouble = f"{trouble}: too large for its heap, see tinywake inspect --board NAME"
-    return DeviceError(f"{repl.port}: {model.name} does not open on the board ({trouble}); {keeps}")
+    return DeviceError(
+        f"{repl.port}: {model.name} does not open on the board ({trouble}); {f'it keeps {kept}' if kept else none}"
+    )
 
 
-def _rom_sources(repl: RawRepl, slots: dict[Wanted, Slot]) -> dict[str, tuple[str, int, str]]:
-    """What ROMFS shall hold, if it does not yet: name -> path to copy it from, bytes, SHA-256. A gate there stays."""
+def _rom(repl: RawRepl, slots: Mapping[Wanted, Slot], gate: str) -> _Rom:
+    """What ROMFS shall hold and holds. A gate there stays, unless another comes or it is to go."""
     said: dict[str, Any] = repl.ask(HASH + _IN_ROM)
-    sources = {model.name: (slot.path, len(model.data), sha256(model.data)) for model, slot in slots.items()}
-    if len(sources) < len(slots):
+    held: dict[str, tuple[str, _Source]] = {
+        role: (name, (path, int(size), digest)) for role, (name, path, size, digest) in said["held"].items()
+    }
+    new: dict[str, _Source] = {
+        model.name: (slot.path, len(model.data), sha256(model.data)) for model, slot in slots.items()
+    }
+    if len(new) < len(slots):
         raise DeviceError(f"{repl.port}: model and gate have the same file name: rename one")
-    if said["digest"] and all(model.role != "gate" for model in slots):
-        sources[said["gate"][0].rpartition("/")[2]] = (said["gate"][1], int(said["size"]), said["digest"])
-    return {} if said["there"] == {name: digest for name, (_, _, digest) in sources.items()} else sources
+    if "gate" in held and gate != NONE and all(model.role != "gate" for model in slots):
+        name, source = held["gate"]
+        new[name] = source
+    there = said["there"] == {name: digest for name, (_, _, digest) in new.items()}
+    return _Rom({} if there else new, dict(held.values()))
 
 
-def _into_rom(repl: RawRepl, sources: dict[str, tuple[str, int, str]]) -> None:
-    found = write_romfs(repl, {name: (path, size) for name, (path, size, _) in sources.items()})
-    bad = [name for name, (_, _, digest) in sources.items() if found.get(name) != digest]
+def _check_arenas(repl: RawRepl, slots: Mapping[Wanted, Slot]) -> None:
+    """Before ROMFS is written with models that could not be opened yet: that their arenas find room on the heap."""
+    sizes = [int.from_bytes(model.data[12:16], "little") for model in slots]  # models/SPEC.md, Header
+    repl.reset()
+    trouble: str = repl.ask(f"SIZES = {[*sizes, _SLACK]!r}\n" + _ALLOCATES)
+    if trouble:
+        raise _refused(repl, slots, list(slots)[-1], trouble)
+
+
+def _into_rom(repl: RawRepl, rom: _Rom) -> None:
+    try:
+        found = write_romfs(repl, {name: (path, size) for name, (path, size, _) in rom.new.items()})
+    except DeviceError:
+        with contextlib.suppress(DeviceError):
+            _restore(repl, rom)
+        raise
+    bad = [name for name, (_, _, digest) in rom.new.items() if found.get(name) != digest]
     if bad:
+        _restore(repl, rom)
         raise DeviceError(f"{repl.port}: {bad[0]} reads back damaged from ROMFS: try again, or with --home heap")
+
+
+def _restore(repl: RawRepl, rom: _Rom) -> None:
+    """Write what ROMFS held, unless its copies have made way: then a slot has what is selected."""
+    repl.reset()
+    wanted = {path: digest for path, _, digest in rom.old.values()}
+    there: dict[str, str | None] = repl.ask(HASH + f"answer({{path: digest(path) for path in {list(wanted)!r}}})")
+    if wanted and there == wanted:
+        write_romfs(repl, {name: (path, size) for name, (path, size, _) in rom.old.items()})

@@ -64,6 +64,7 @@ class DeployReport:
     firmware: Firmware
     copied: tuple[str, ...]  # paths on the board
     unchanged: tuple[str, ...]
+    removed: tuple[str, ...]  # code of another version of the app
     bytes_copied: int
     module_bytes: int  # size of _tinywake.mpy; 0: compiled into the firmware
     models: tuple[Placed, ...]  # the one that hears first, then its gate
@@ -126,6 +127,8 @@ class DeployReport:
         if self.own_main:
             does = "kept" if self.listening else "kept: let it import tinywake.main and call tinywake.main.start()"
             said.append(f"{MAIN} on the board is your own and was {does}")
+        if self.removed:
+            said.append(f"removed, of another version: {', '.join(self.removed)}")
         said += [f"second choice for the {each.role}: {each.second}" for each in self.models if each.second]
         if self.other_models:
             said.append(f"other models on the board, not in use: {', '.join(self.other_models)}")

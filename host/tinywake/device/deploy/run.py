@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinywake.device.deploy.copy import copy
+from tinywake.device.deploy.copy import copy, prune
 from tinywake.device.deploy.homes.choose import Home, choose_home
 from tinywake.device.deploy.homes.xip import survey
-from tinywake.device.deploy.models import Placed, Wanted, into_flash, place, read_model
+from tinywake.device.deploy.models import ANY, FITS, NONE, Bootsel, Placed, Wanted, into_flash, place, read_model
 from tinywake.device.deploy.plan import Plan, make_plan, wanted_files
-from tinywake.device.deploy.probe import MODULE, PDM_MODULE, PINS, Probe, look
+from tinywake.device.deploy.probe import LIB, MODULE, PDM_MODULE, PINS, Probe, look
 from tinywake.device.deploy.report import DeployReport, measure
 from tinywake.device.deploy.slots import clear_role
 from tinywake.device.line.rawrepl import RawRepl
@@ -30,7 +30,8 @@ class Choices:
     gate: Path | None = None  # a second model, which tells when to look for the word; None: leave that as it is
     no_gate: bool = False  # take the gate away that the board has
     home: str | None = None  # of the models, one of boards.HOMES; None: the best to be had without a restart
-    bootsel: Callable[[str, bytes], None] | None = None  # gives a UF2 file to the board on a port; None: by its drive
+    bootsel: Bootsel | None = None  # None: by its drive
+    alone: bool = False  # the model is there to be run, not to listen behind the gate that the board has
 
 
 def deploy(
@@ -52,7 +53,7 @@ def deploy(
     with RawRepl(port):
         pass  # quick to say that nothing answers; from here on there is a board to leave as it was
     try:
-        probe, plan, placed = _put(port, files, models, choices)
+        probe, plan, removed, placed = _put(port, files, models, choices)
         with RawRepl(port) as repl:
             repl.reset()
             ram = measure(repl, [each.path for each in placed])
@@ -69,6 +70,7 @@ def deploy(
         firmware=probe.firmware,
         copied=(*plan.copies, *(each.path for each in sent)),
         unchanged=(*plan.unchanged, *(each.path for each in placed if not each.sent)),
+        removed=removed,
         bytes_copied=sum(map(len, plan.copies.values())) + sum(each.bytes for each in sent),
         module_bytes=plan.module_bytes,
         models=placed,
@@ -82,8 +84,8 @@ def deploy(
 
 def _put(
     port: str, files: dict[str, bytes], models: Sequence[Wanted], choices: Choices
-) -> tuple[Probe, Plan, tuple[Placed, ...]]:
-    """Everything onto the board, each model in its home and selected: the one that hears first."""
+) -> tuple[Probe, Plan, tuple[str, ...], tuple[Placed, ...]]:
+    """Everything onto the board and old code off it, each model in its home and selected: the one that hears first."""
     with RawRepl(port) as repl:
         repl.reset()  # what ran there is gone, and its memory free
         probe = look(repl, [*files, PINS, MODULE, PDM_MODULE])
@@ -92,10 +94,13 @@ def _put(
         home = choose_home(port, choices.home, probe, space, {each.name: each.data for each in models})
         if plan.copies:
             copy(repl, plan.copies)
+        had = any(probe.digests[path] for path in files if path.startswith(f"{LIB}/tinywake/"))
+        removed = prune(repl, f"{LIB}/tinywake", [*files, PINS]) if had else ()
+        there = NONE if choices.no_gate else ANY if choices.alone else FITS
+        *gate, word = place(repl, models, home, there)
         if choices.no_gate:
             clear_role(repl, "gate")
-        *gate, word = place(repl, models, home)
     if home.name == "xip" and space is not None:
-        word = into_flash(port, space, models[-1], word, choices.bootsel)
+        word = into_flash(port, space, models[-1], (*gate, word), there, choices.bootsel)
         gate = [replace(each, home=Home("heap", "only the model is read in place there")) for each in gate]
-    return probe, plan, (word, *gate)
+    return probe, plan, removed, (word, *gate)

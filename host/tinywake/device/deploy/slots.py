@@ -6,6 +6,7 @@ firmware/app/swap.py writes the record, here through the prompt and later from t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +15,25 @@ from tinywake.device.deploy.probe import HASH
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["Slot", "clear_role", "empty_slot", "fill_slot", "select", "try_open"]
+__all__ = ["Slot", "chosen", "clear_role", "empty_slot", "fill_slot", "select", "try_listen", "try_open"]
 
+# As tinywake.main.load() opens them: of the gates the first that opens by itself, then the model, then both together.
 _OPENS = """
 import gc
-def opens(path):
+def opens(path, gates=(), listens=False):
     gc.collect()
     try:
         import tinywake
-        tinywake.Model(path).verify()
+        gate = None
+        for each in gates:
+            if not opens(each):
+                gate = each
+                break
+        gc.collect()
+        model = tinywake.Model(path)
+        model.verify()
+        if listens and model.labels:
+            tinywake.Listener(model, gate=gate)
         return ""
     except (OSError, ValueError, MemoryError) as error:
         return "%s: %s" % (type(error).__name__, error)
@@ -40,7 +51,7 @@ if not same:
         if not wrong or wrong.startswith("MemoryError"):  # here the heap is in pieces
             keep = p
             break
-answer({"paths": there, "same": same, "free": swap.spare(ROLE, keep), "keep": keep})
+answer({"same": same, "free": swap.spare(ROLE, keep)})
 """
 
 _CLEAR = """
@@ -59,7 +70,6 @@ class Slot:
 
     path: str  # on the board
     sent: bool  # it was not there
-    before: str | None  # the path that was selected until now; None: there was none
 
 
 def fill_slot(repl: RawRepl, role: str, name: str, data: bytes) -> Slot:
@@ -69,13 +79,12 @@ def fill_slot(repl: RawRepl, role: str, name: str, data: bytes) -> Slot:
     """
     given = f"ROLE = {role!r}\nNAME = {name!r}\nWANTED = {sha256(data)!r}\n"
     state: dict[str, Any] = repl.ask(HASH + _OPENS + given + _STATE)
-    before = next(iter(state["paths"]), None)
     if state["same"]:
-        return Slot(state["same"][0], sent=False, before=before)
+        return Slot(state["same"][0], sent=False)
     path = f"{state['free']}/{name}"
     repl.exec(f"SLOT = {state['free']!r}\n" + _CLEAR)
     copy(repl, {path: data})
-    return Slot(path, sent=True, before=before)
+    return Slot(path, sent=True)
 
 
 def try_open(repl: RawRepl, path: str) -> str:
@@ -83,6 +92,19 @@ def try_open(repl: RawRepl, path: str) -> str:
     repl.reset()
     said: str = repl.ask(_OPENS + f"answer(opens({path!r}))")
     return said
+
+
+def try_listen(repl: RawRepl, path: str, gates: Sequence[str]) -> str:
+    """As try_open, and with all that listening takes: beside it the first of the gates that opens, where one does."""
+    repl.reset()
+    said: str = repl.ask(_OPENS + f"answer(opens({path!r}, {list(gates)!r}, True))")
+    return said
+
+
+def chosen(repl: RawRepl, role: str) -> list[str]:
+    """Paths of a role, best first, as the record on the board says."""
+    paths: list[str] = repl.ask(f"from tinywake import slots\nanswer(slots.paths({role!r}))")
+    return paths
 
 
 def select(repl: RawRepl, role: str, path: str | None) -> None:
@@ -97,12 +119,15 @@ def select(repl: RawRepl, role: str, path: str | None) -> None:
 
 def clear_role(repl: RawRepl, role: str) -> bool:
     """Take a role's model away. Whether it had one."""
-    had = bool(repl.ask(f"from tinywake import slots\nanswer(slots.paths({role!r}))"))
+    had = bool(chosen(repl, role))
     if had:
         select(repl, role, None)
     return had
 
 
 def empty_slot(repl: RawRepl, path: str) -> None:
-    """Remove a file of a slot that turned out to be of no use, and all beside it."""
-    repl.exec(f"SLOT = {path.rpartition('/')[0]!r}\n" + _CLEAR)
+    """Remove a file of a slot that turned out to be of no use, and all beside it; not one that the record names."""
+    slot = path.rpartition("/")[0]
+    used: list[str] = repl.ask("from tinywake import slots\nanswer(list(slots.chosen().values()))")
+    if not any(each.startswith(slot + "/") for each in used):
+        repl.exec(f"SLOT = {slot!r}\n" + _CLEAR)

@@ -22,17 +22,18 @@ _PSRAM = 1 << 20  # no chip has so much RAM of its own
 _ROOM = 65536  # bytes: less, and the next deploy may not find room for a second model
 _DEPLOY = "tinywake deploy PORT --model MODEL.twm"
 
-# Each file is read once, in small pieces, and needs no heap: the checksums of models/SPEC.md.
+# Each file is read once, in small pieces, and needs no heap: the checksums of models/SPEC.md. What lies in
+# the RP2's flash is no file: the app finds it, and it is read where it lies.
 _MODELS = """
 import os
 from binascii import crc32
 def wrong(path):
     try:
-        f = open(path, "rb")
+        f = InPlace(path) if path.startswith("/flash/") else open(path, "rb")
     except OSError:
         return "is missing"
     head = f.read(32)
-    if len(head) < 32 or head[:4] != b"TWM\\x1a":
+    if len(head) < 32 or bytes(head[:4]) != b"TWM\\x1a":
         return "is no model"
     number = lambda at: int.from_bytes(head[at : at + 4], "little")
     table = f.read(12 * int.from_bytes(head[6:8], "little"))
@@ -47,6 +48,13 @@ def wrong(path):
         crc = crc32(piece, crc)
         left -= len(piece)
     return "" if crc == number(20) else "is damaged"
+class InPlace:
+    def __init__(self, path):
+        from tinywake.port import port
+        self.left = memoryview(port.read_file(path))
+    def read(self, count):
+        piece, self.left = self.left[:count], self.left[count:]
+        return piece
 from tinywake import slots
 answer([[role, path, wrong(path)] for role in ("model", "gate") for path in slots.paths(role)])
 """

@@ -97,7 +97,7 @@ class QemuRv32imc(QemuBoard):
     board = "QEMU_RV32IMC"
     firmware = "rv32imc"
     machine = ("qemu-system-riscv32", "-M", "virt", "-cpu", "rv32,a=false,f=false,d=false", "-bios", "none")
-    icount = "shift=0"
+    icount = "shift=0,sleep=off"
 
 
 class QemuXtensawin(QemuBoard):
