@@ -11,19 +11,25 @@ from tinywake.errors import TinywakeError
 
 __all__ = ["main"]
 
+_EXTRAS = {"scipy": "train", "tensorflow": "train", "esptool": "flash", "sounddevice": "mic"}  # of pyproject.toml
+
 
 def main() -> None:
     """Run the command line."""
-    from tinywake.cli import app
-
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that boards and temporary files are cleaned up
     try:
+        from tinywake.cli import app
+
         # Not standalone: typer would put a box of five lines around a mistyped option.
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except TinywakeError as e:
         _refuse(str(e))
     except typer.Abort:
         sys.exit(130)
+    except ModuleNotFoundError as e:
+        if e.name not in _EXTRAS:
+            raise
+        _refuse(f"{e.name} is missing: pip install 'tinywake[{_EXTRAS[e.name]}]'")
     except Exception as e:
         # typer's usage errors have a class of their own that it does not export; this method is what they share.
         if not hasattr(e, "format_message"):

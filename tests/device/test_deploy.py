@@ -134,6 +134,13 @@ def test_only_a_board_with_a_pdm_microphone_gets_the_decimator(
     assert "lib/_tinywake_pdm.mpy" in again.unchanged
 
 
+@pytest.mark.parametrize("other", ["RPI_PICO", "ESP32_GENERIC_C3", "QEMU_ARMV6M"])
+def test_a_board_that_answers_is_not_taken_for_another(board: UnixBoard, model: Path, other: str) -> None:
+    with pytest.raises(DeviceError, match=f"is no {other} .*--board UNIX"):
+        deploy(board.port, model, board=other)
+    assert not (board.directory / "lib").exists()
+
+
 def test_the_board_listens_afterwards_and_after_a_reset(board: UnixBoard, model: Path) -> None:
     board.directory.mkdir(exist_ok=True)
     with wave.open(str(board.directory / "mic.wav"), "wb") as file:

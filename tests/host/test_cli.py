@@ -59,6 +59,10 @@ def test_help_of_every_verb() -> None:
         "listen",
         "eval",
         "deploy",
+        "doctor",
+        "flash",
+        "image",
+        "bench",
         "monitor",
         "targets",
         "boards",
@@ -253,3 +257,12 @@ def test_what_is_read_is_never_written_over(model: Path, vectors: Path, tmp_path
     refused("run", model, "--input", x, "--output", model, says="would be lost")
     assert source.read_bytes() == before
     assert not (tmp_path / "m.twm").exists()
+
+
+def test_what_an_extra_would_bring_is_named() -> None:
+    code = (
+        "import sys; sys.modules['scipy'] = None; sys.argv = ['tinywake', 'train', 'x.toml'];"
+        "from tinywake.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "tinywake: scipy is missing: pip install 'tinywake[train]'\n")

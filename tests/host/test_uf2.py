@@ -4,14 +4,21 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinywake.device.image.ready import make_image
 from tinywake.device.image.record import MOST_NAME, XIP_BASE, find_records, pack_record, place
 from tinywake.device.image.uf2 import PAGE, RP2040, SECTOR, Uf2, join, pages_of, read_uf2, write_uf2
+from tinywake.errors import ConfigError, DeviceError, TinywakeError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from tiny import listening_model
 
 BASE = XIP_BASE
 
@@ -146,3 +153,22 @@ def test_two_slots_of_half_the_free_flash() -> None:
         place(low, storage, 10 * SECTOR + 1)
     with pytest.raises(ValueError, match="too large"):
         place(low, storage, 6 * SECTOR, slot=1)
+
+
+def test_an_image_needs_firmware_with_module_and_app_and_a_board_that_can_have_one(tmp_path: Path) -> None:
+    model, base, out = tmp_path / "loud.twm", tmp_path / "base.uf2", tmp_path / "out.uf2"
+    model.write_bytes(listening_model())
+    for content, lacks in ((b"stock", "_tinywake"), (b"_tinywake", "tinywake/main.py")):
+        base.write_bytes(write_uf2(pages_of(BASE, content)))
+        with pytest.raises(DeviceError, match=f"base.uf2: lacks {lacks}"):
+            make_image(model, out, base)
+    base.write_bytes(write_uf2(pages_of(BASE, b"_tinywake tinywake/main.py")))
+    with pytest.raises(ConfigError, match="RPI_PICO2: images can be made for an RP2040"):
+        make_image(model, out, base, "RPI_PICO2")
+    cut = tmp_path / "cut.twm"
+    cut.write_bytes(model.read_bytes()[:400])
+    with pytest.raises(TinywakeError, match=r"cut\.twm: TW_ERR_TRUNCATED"):
+        make_image(cut, out, base)
+    assert not out.exists()
+    assert make_image(model, out, base).model == "loud.twm"
+    assert read_uf2(out.read_bytes()).pages[BASE].startswith(b"_tinywake")

@@ -54,6 +54,8 @@ def deploy(
     from tinywake.device.deploy import deploy as put
     from tinywake.device.usb.find import find_board
 
+    if gate is not None and no_gate:
+        raise typer.BadParameter("--gate puts one on the board, --no-gate takes it away: name one of them")
     found = port or find_board()
     choices = Choices(gate=gate, no_gate=no_gate, home=home)
 

@@ -42,9 +42,13 @@ def wanted_files(board: str | None, start: bool) -> dict[str, bytes]:
     return files
 
 
-def make_plan(port: str, files: dict[str, bytes], probe: Probe) -> Plan:
-    """Compare with what is there. Raises DeviceError where the board cannot take it, ToolError without a module."""
+def make_plan(port: str, files: dict[str, bytes], probe: Probe, board: str | None = None) -> Plan:
+    """Compare with what is there. Raises DeviceError where the board cannot take it, or is not the one that is named
+    (`board`), and ToolError without a module.
+    """
     module = module_for(probe.firmware, port)
+    if board is not None:
+        _check_board(port, board, probe)
     if PINS not in files and probe.digests.get(PINS) is None:
         near = propose(probe)
         raise DeviceError(
@@ -77,14 +81,31 @@ def _modules(module: Path, pins: bytes, probe: Probe) -> dict[str, bytes]:
     return found
 
 
+def _check_board(port: str, board: str, probe: Probe) -> None:
+    """Raise DeviceError where the board that answers cannot be `board`: its pins would be another's."""
+    named, firmware = load_board(board), probe.firmware
+    chips = {_plain(load_board(each).chip) for each in board_names()}
+    chip = probe.machine.rpartition(" with ")[2]
+    other_chip = _plain(chip) in chips and _plain(chip) != _plain(named.chip)
+    if other_chip or (not firmware.builtin and firmware.arch not in ("none", named.arch)):
+        near = propose(probe)
+        raise DeviceError(
+            f"{port}: is no {board} ({named.chip}, {named.arch}): {probe.machine or firmware} answers; "
+            f"name another, as in --board {near[0] if near else 'NAME'}"
+        )
+
+
+def _plain(chip: str) -> str:
+    return chip.replace("-", "").upper()
+
+
 def propose(probe: Probe) -> list[str]:
     """Names under boards/ that may be this board, likeliest first; by what its firmware says of itself."""
     if probe.build in board_names():
         return [probe.build]
     name, _, chip = probe.machine.rpartition(" with ")
-    chip = chip.replace("-", "").upper()
     boards = [load_board(each) for each in board_names()]
-    alike = [board for board in boards if board.chip.replace("-", "").upper() == chip]
+    alike = [board for board in boards if _plain(board.chip) == _plain(chip)]
     alike = alike or [board for board in boards if board.arch == probe.firmware.arch]
     psram = "SPIRAM" in probe.machine
     alike.sort(key=lambda board: (board.title != name, ("SPIRAM" in board.name) != psram))

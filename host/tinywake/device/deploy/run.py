@@ -53,7 +53,7 @@ def deploy(
     with RawRepl(port):
         pass  # quick to say that nothing answers; from here on there is a board to leave as it was
     try:
-        probe, plan, removed, placed = _put(port, files, models, choices)
+        probe, plan, removed, placed = _put(port, board, files, models, choices)
         with RawRepl(port) as repl:
             repl.reset()
             ram = measure(repl, [each.path for each in placed])
@@ -83,13 +83,13 @@ def deploy(
 
 
 def _put(
-    port: str, files: dict[str, bytes], models: Sequence[Wanted], choices: Choices
+    port: str, board: str | None, files: dict[str, bytes], models: Sequence[Wanted], choices: Choices
 ) -> tuple[Probe, Plan, tuple[str, ...], tuple[Placed, ...]]:
     """Everything onto the board and old code off it, each model in its home and selected: the one that hears first."""
     with RawRepl(port) as repl:
         repl.reset()  # what ran there is gone, and its memory free
         probe = look(repl, [*files, PINS, MODULE, PDM_MODULE])
-        plan = make_plan(port, files, probe)
+        plan = make_plan(port, files, probe, board)
         space = survey(repl)
         home = choose_home(port, choices.home, probe, space, {each.name: each.data for each in models})
         if plan.copies:

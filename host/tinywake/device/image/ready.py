@@ -60,9 +60,10 @@ def make_image(model: Path, output: Path, firmware: Path | None = None, board: s
     firmware: a .uf2 with _tinywake and the app in it; default: the one built here. Nothing is written to the file
     system: a board keeps its files.
     """
-    memory = load_board(board).memory
-    if memory is None or memory.home != "xip":
-        raise ConfigError(f"{board}: has no flash between firmware and file system for a model")
+    known = load_board(board)
+    memory = known.memory
+    if memory is None or memory.home != "xip" or known.chip != "RP2040":
+        raise ConfigError(f"{board}: images can be made for an RP2040 with flash between firmware and file system")
     storage = XIP_BASE + memory.flash - memory.storage
     base = _read(firmware or built_firmware(), storage)
     end = max(base.pages) + 256
@@ -90,7 +91,7 @@ def _model(path: Path) -> bytes:
         blob = path.read_bytes()
     except OSError as error:
         raise DeviceError(f"{path}: cannot be read ({error.strerror})") from error
-    if not Model(blob).listens:
+    if not Model(blob, str(path)).listens:
         raise DeviceError(f"{path}: not a model that listens")
     return blob
 
@@ -107,4 +108,8 @@ def _read(path: Path, storage: int) -> Uf2:
     start, end = min(image.pages), max(image.pages) + 256
     if start != XIP_BASE or end > storage:
         raise DeviceError(f"{path}: is not firmware with a file system behind it: {start:#x} to {end:#x}")
+    content = image.bytes_at(start, end)
+    for part in (b"_tinywake", b"tinywake/main.py"):
+        if part not in content:
+            raise DeviceError(f"{path}: lacks {part.decode()}: module and app must be in it, see docs/flash-layout.md")
     return image

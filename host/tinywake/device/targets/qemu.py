@@ -24,6 +24,7 @@ class QemuBoard(ProcessTarget):
     name: ClassVar[str]  # among the targets
     firmware: ClassVar[str]  # in build/targets/qemu/
     machine: ClassVar[tuple[str, ...]]  # QEMU and its options
+    built_by: ClassVar[str] = "make targets"
     icount: ClassVar[str]  # that make qemu.instructions() on the board exact
 
     def __init__(self, *, counting: bool = False) -> None:
@@ -52,17 +53,15 @@ class QemuBoard(ProcessTarget):
         if os.name != "posix":
             return f"{cls.name}: needs a Unix; on Windows use WSL"
         if image is None:
-            return f"{cls.name}: needs a checkout of the project, where make targets builds it"
+            return f"{cls.name}: needs a checkout of the project, where {cls.built_by} builds it"
         if shutil.which(cls.machine[0]) is None:
             return f"{cls.name}: no {cls.machine[0]}: tools/setup.sh cross installs it where apt does"
-        return (
-            None if image.exists() else f"{cls.name}: the firmware is not built: tools/setup.sh cross && make targets"
-        )
+        return None if image.exists() else f"{cls.name}: the firmware is not built: {cls.built_by}"
 
     def _command(self, line: int) -> list[str]:
         image = self._image()
         if image is None or not image.exists():
-            raise ToolError(self.available() or f"{image} is missing: make targets")
+            raise ToolError(self.available() or f"{image} is missing: {self.built_by}")
         counting = ["-icount", self.icount] if self._counting else []
         # No monitor, no network, no access to files of this computer.
         return [*self.machine, "-kernel", str(image.resolve()), *counting, "-display", "none", "-monitor", "none",
@@ -107,4 +106,5 @@ class QemuXtensawin(QemuBoard):
     board = "QEMU_XTENSAWIN"
     firmware = "xtensawin"
     machine = ("qemu-system-xtensa", "-M", "kc705-nommu", "-cpu", "de212")
+    built_by = "make targets-all"
     icount = "shift=10,sleep=off"
