@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every check of untrusted bytes, with its two halves: check_ops.c for operators, frontend_check.c for the front end's
 // tables, both called from here. The list in models/SPEC.md, "What a reader must reject", is this file in words. Sums
-// and products are 64-bit wherever a file could make them large; nothing is read before it is known to lie inside.
+// and products end at UINT32_MAX wherever a file could make them large; nothing is read before it is known to lie inside.
 #include "check.h"
 
 #include "bytes.h"
@@ -14,6 +14,15 @@
 #define MAX_SECTIONS 32
 #define MAX_BYTES (1u << 24) // of file, arena, state, any tensor and all tensors in state
 #define MAX_RANK 6
+
+bool tw_check_inside(uint32_t offset, uint32_t bytes, uint32_t limit) {
+    return offset <= limit && bytes <= limit - offset;
+}
+
+uint32_t tw_check_product(uint32_t a, uint32_t b) {
+    const uint64_t product = (uint64_t)a * b;
+    return product > UINT32_MAX ? UINT32_MAX : (uint32_t)product;
+}
 
 // ---- header and section table
 
@@ -92,7 +101,7 @@ static int check_header(tw_model_t *m, size_t len) {
 static int check_sections(tw_model_t *m) {
     const uint32_t count = le16(m->file + 6);
     const uint8_t *record = m->file + TW_HEADER_BYTES;
-    uint64_t end = TW_HEADER_BYTES + count * TW_SECTION_BYTES;
+    uint32_t end = TW_HEADER_BYTES + count * TW_SECTION_BYTES;
     uint32_t seen = 0;
     for (uint32_t i = 0; i < count; ++i, record += TW_SECTION_BYTES) {
         const uint16_t type = le16(record);
@@ -109,7 +118,7 @@ static int check_sections(tw_model_t *m) {
         if (err) {
             return err;
         }
-        end = (uint64_t)offset + bytes;
+        end = offset + bytes;
     }
     if (m->file_bytes - end >= 16) {
         return TW_ERR_SECTION;
@@ -122,21 +131,24 @@ static int check_sections(tw_model_t *m) {
 // ---- tensors
 
 static int check_tensors(const tw_model_t *m) {
-    uint64_t filled = 0; // by a reset
-    const uint64_t room[3] = {m->arena_bytes - m->state_bytes, m->state_bytes, m->weights_bytes};
+    uint32_t filled = 0; // by a reset
+    const uint32_t room[3] = {m->arena_bytes - m->state_bytes, m->state_bytes, m->weights_bytes};
     for (uint32_t i = 0; i < m->tensor_count; ++i) {
         tw_tensor_t t;
         tw_decode_tensor(m, i, &t);
         const tw_shape_t *s = &t.shape;
-        const uint64_t count = (uint64_t)s->h * s->w * s->c;
+        const uint32_t count = tw_check_product((uint32_t)s->h * s->w, s->c);
         const int low = t.type == TW_TYPE_INT8 ? INT8_MIN : 0;
         if (count == 0 || count > MAX_BYTES || t.type > TW_TYPE_UINT8 || t.place > TW_PLACE_WEIGHTS || t.reserved ||
             s->zero_point < low || s->zero_point > low + 255 || !tw_check_inside(t.offset, count, room[t.place])) {
             return TW_ERR_TENSOR;
         }
         filled += t.place == TW_PLACE_STATE ? count : 0;
+        if (filled > MAX_BYTES) {
+            return TW_ERR_TENSOR;
+        }
     }
-    return filled <= MAX_BYTES ? TW_OK : TW_ERR_TENSOR;
+    return TW_OK;
 }
 
 // ---- input and output
@@ -160,9 +172,9 @@ static int check_io(tw_model_t *m) {
         }
         tw_decode_tensor(m, io.tensor[i], &t);
         count[i] = tw_shape_count(&t.shape);
-        uint64_t product = 1;
+        uint32_t product = 1;
         for (uint32_t d = 0; d < io.rank[i]; ++d, dim += 2) {
-            product = product > MAX_BYTES ? product : product * le16(dim);
+            product = tw_check_product(product, le16(dim));
         }
         if (product != count[i] || t.place == TW_PLACE_WEIGHTS || io.mantissa[i] < 0 || io.mantissa[i] > 1 << 24) {
             return TW_ERR_TENSOR;

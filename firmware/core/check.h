@@ -11,8 +11,9 @@ int tw_check_file(tw_model_t *m, size_t len);
 int tw_check_ops(tw_model_t *m);
 
 // offset + bytes <= limit, without overflow.
-static inline bool tw_check_inside(uint64_t offset, uint64_t bytes, uint64_t limit) {
-    return offset <= limit && bytes <= limit - offset;
-}
+bool tw_check_inside(uint32_t offset, uint32_t bytes, uint32_t limit);
+
+// a * b, or UINT32_MAX where that is less. Nothing that is checked may be as large.
+uint32_t tw_check_product(uint32_t a, uint32_t b);
 
 #endif

@@ -4,7 +4,10 @@
 #include "check.h"
 #include "decode.h"
 
-#define MOST_WORK ((uint64_t)1 << 32) // taps of one operator: else a small file could keep a board busy for hours
+// No operator has more than 2^32 taps: else a small file could keep a board busy for hours.
+static bool work_valid(uint32_t taps, uint32_t times) {
+    return (uint64_t)taps * times <= (uint64_t)1 << 32;
+}
 
 static bool requant_valid(int32_t multiplier, int32_t shift, int32_t most) {
     return multiplier >= 0 && shift >= -31 && shift <= most;
@@ -13,12 +16,12 @@ static bool requant_valid(int32_t multiplier, int32_t shift, int32_t most) {
 // ---- operators with weights
 
 // Reads of int32 tables are aligned because the file's base and the section are, and the offset is checked here.
-static bool words_inside(const tw_model_t *m, uint32_t offset, uint64_t bytes) {
+static bool words_inside(const tw_model_t *m, uint32_t offset, uint32_t bytes) {
     return offset % 4 == 0 && tw_check_inside(offset, bytes, m->weights_bytes);
 }
 
 static bool channels_valid(const tw_model_t *m, const tw_rest_t *rest, const tw_requant_t *q, uint32_t units, uint32_t n) {
-    if (!words_inside(m, rest->bias, 4 * (uint64_t)units) || !words_inside(m, rest->requant, 5 * (uint64_t)n)) {
+    if (!words_inside(m, rest->bias, 4 * units) || !words_inside(m, rest->requant, 5 * n)) {
         return false;
     }
     for (uint32_t i = 0; i < n; ++i) {
@@ -47,19 +50,19 @@ static bool conv_valid(const tw_model_t *m, const uint8_t *record, bool depthwis
         return false;
     }
     const uint32_t taps = (uint32_t)p.kernel_h * p.kernel_w; // of 16 bits, as are channels
-    const uint64_t bytes = (uint64_t)(depthwise ? taps : tw_row_bytes(taps * p.in.c)) * p.out.c;
+    const uint32_t bytes = tw_check_product(depthwise ? taps : tw_row_bytes(taps * p.in.c), p.out.c);
     return help_valid(m, &p.help, &rest) && rest.reserved == 0 && p.act_min <= p.act_max &&
            window_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, p.dilation_h, p.pad_top) &&
            window_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, p.dilation_w, p.pad_left) &&
            (depthwise || rest.weights % 4 == 0) && tw_check_inside(rest.weights, bytes, m->weights_bytes) &&
-           bytes * p.out.h * p.out.w <= MOST_WORK &&
+           work_valid(bytes, (uint32_t)p.out.h * p.out.w) &&
            channels_valid(m, &rest, &p.requant, p.out.c, p.out.c);
 }
 
 static bool fully_connected_fits(const tw_model_t *m, const tw_fully_connected_t *p, const tw_rest_t *rest) {
     return help_valid(m, &p->help, rest) && p->per_channel <= 1 && rest->reserved == 0 && p->act_min <= p->act_max &&
            rest->weights % 4 == 0 &&
-           tw_check_inside(rest->weights, (uint64_t)p->units * tw_row_bytes(p->depth), m->weights_bytes) &&
+           tw_check_inside(rest->weights, tw_check_product(p->units, tw_row_bytes(p->depth)), m->weights_bytes) &&
            channels_valid(m, rest, &p->requant, p->units, p->per_channel ? p->units : 1);
 }
 
@@ -67,7 +70,7 @@ static bool fully_connected_valid(const tw_model_t *m, const uint8_t *record, ui
     tw_fully_connected_t p;
     tw_rest_t rest;
     tw_decode_fully_connected(m, record, &p, &rest);
-    return p.depth != 0 && p.rows * (uint64_t)p.depth == in_count && fully_connected_fits(m, &p, &rest);
+    return p.depth != 0 && tw_check_product(p.rows, p.depth) == in_count && fully_connected_fits(m, &p, &rest);
 }
 
 // ---- operators of one input
@@ -76,8 +79,7 @@ static bool pool_valid(const tw_model_t *m, const uint8_t *record) {
     tw_pool_t p;
     tw_rest_t rest;
     tw_decode_pool(m, record, &p, &rest);
-    const uint64_t taps = (uint64_t)p.kernel_h * p.kernel_w;
-    return p.in.c == p.out.c && p.act_min <= p.act_max && taps * tw_shape_count(&p.out) <= MOST_WORK &&
+    return p.in.c == p.out.c && p.act_min <= p.act_max && work_valid((uint32_t)p.kernel_h * p.kernel_w, tw_shape_count(&p.out)) &&
            window_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, 1, p.pad_top) &&
            window_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, 1, p.pad_left);
 }
@@ -104,11 +106,12 @@ static bool softmax_valid(const tw_model_t *m, const uint8_t *record, uint32_t o
            p.c <= 4095 && p.rows * p.c == out_count;
 }
 
-// Every run of one side lies inside its tensor. Counts are at most 2^24, so the sums stay below 2^58.
+// Every run of one side lies inside its tensor, of at most 2^24 elements.
 static bool runs_inside(const tw_copy_t *p, const tw_copy_side_t *side, uint32_t tensor_count) {
-    uint64_t last = side->offset;
-    for (int i = 0; i < 3; ++i) {
-        last += (uint64_t)(p->counts[i] - 1) * side->strides[i];
+    uint32_t last = side->offset;
+    for (int i = 0; i < 3 && last <= tensor_count; ++i) {
+        const uint32_t reach = tw_check_product(p->counts[i] - 1, side->strides[i]);
+        last += reach < tensor_count ? reach : tensor_count;
     }
     return tw_check_inside(last, p->run, tensor_count);
 }
@@ -118,9 +121,9 @@ static bool copy_valid(const tw_model_t *m, const uint8_t *record, uint32_t in_c
     tw_copy_t p;
     tw_rest_t rest;
     tw_decode_copy(m, record, &p, &rest);
-    uint64_t copied = p.run;
-    for (int i = 0; i < 3 && copied <= out_count; ++i) {
-        copied *= p.counts[i];
+    uint32_t copied = p.run;
+    for (int i = 0; i < 3; ++i) {
+        copied = tw_check_product(copied, p.counts[i]);
     }
     return rest.reserved == 0 && copied != 0 && copied <= out_count && p.filled <= 1 && (p.filled || p.fill == 0) &&
            runs_inside(&p, &p.in, in_count) && runs_inside(&p, &p.out, out_count);

@@ -19,7 +19,7 @@ typedef struct {
     bool whole; // in_one_piece
 } source_t;
 
-static int8_t *fill(int8_t *to, int32_t count, int32_t value) {
+static int8_t *put(int8_t *to, int32_t count, int32_t value) {
     for (; count > 0; --count) {
         *to++ = (int8_t)value;
     }
@@ -31,15 +31,15 @@ static int8_t *run(const source_t *s, int32_t iy, int32_t ix, int32_t taps, int8
     const tw_conv_t *p = s->p;
     const int32_t c = p->in.c, zero = p->in.zero_point;
     if (iy < 0 || iy >= p->in.h || ix >= p->in.w || ix + taps <= 0) {
-        return fill(to, taps * c, zero);
+        return put(to, taps * c, zero);
     }
     const int32_t first = ix < 0 ? -ix : 0, end = ix + taps > p->in.w ? p->in.w - ix : taps;
-    to = fill(to, first * c, zero);
+    to = put(to, first * c, zero);
     const int8_t *from = s->x + (iy * p->in.w + ix + first) * c;
     for (const int8_t *last = from + (end - first) * c; from < last;) {
         *to++ = *from++;
     }
-    return fill(to, (taps - end) * c, zero);
+    return put(to, (taps - end) * c, zero);
 }
 
 static const int8_t *gather(const void *from, uint32_t pixel, int8_t *room) {

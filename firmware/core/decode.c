@@ -4,6 +4,8 @@
 
 #include "bytes.h"
 
+#include <string.h>
+
 void tw_decode_io(const tw_model_t *m, tw_io_t *io) {
     const uint8_t *r = m->io;
     for (int i = 0; i < 2; ++i) {
@@ -114,16 +116,7 @@ void tw_decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_rest
     p->weights = weights_at(m, rest->weights);
     p->bias = weights_at(m, rest->bias);
     p->requant = requant_at(m, rest->requant, p->out.c);
-    p->kernel_h = r[20];
-    p->kernel_w = r[21];
-    p->stride_h = r[22];
-    p->stride_w = r[23];
-    p->pad_top = r[24];
-    p->pad_left = r[25];
-    p->dilation_h = r[26];
-    p->dilation_w = r[27];
-    p->act_min = (int8_t)r[28];
-    p->act_max = (int8_t)r[29];
+    memcpy((uint8_t *)p + offsetof(tw_conv_t, kernel_h), r + 20, 10); // to act_max, in the same order
     decode_help(m, r, r + 32, &p->help, rest);
 }
 
@@ -170,14 +163,7 @@ void tw_decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p, tw_rest
     rest->reserved = 0;
     p->in = shape_of(m, le16_aligned(r + 4));
     p->out = shape_of(m, le16_aligned(r + 6));
-    p->kernel_h = r[8];
-    p->kernel_w = r[9];
-    p->stride_h = r[10];
-    p->stride_w = r[11];
-    p->pad_top = r[12];
-    p->pad_left = r[13];
-    p->act_min = (int8_t)r[14];
-    p->act_max = (int8_t)r[15];
+    memcpy((uint8_t *)p + offsetof(tw_pool_t, kernel_h), r + 8, 8); // to act_max, in the same order
 }
 
 void tw_decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest_t *rest) {

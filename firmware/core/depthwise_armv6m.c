@@ -58,10 +58,10 @@ typedef struct {
     const tw_conv_t *p;
     const int8_t *x;
     uint32_t outside[1]; // four zero points
-} source_t;
+} input_t;
 
 // Adds taps [y0, y1) x [x0, x1) of n channels from c on; at is where the first one's input lies, NULL: outside.
-static void add_taps(const source_t *s, const int8_t *at, uint32_t c, uint32_t n, const int32_t rect[4], int32_t *sums) {
+static void add_taps(const input_t *s, const int8_t *at, uint32_t c, uint32_t n, const int32_t rect[4], int32_t *sums) {
     const tw_conv_t *p = s->p;
     const int32_t rows = rect[1] - rect[0], columns = rect[3] - rect[2], channels = p->in.c;
     if (rows <= 0 || columns <= 0) {
@@ -75,7 +75,7 @@ static void add_taps(const source_t *s, const int8_t *at, uint32_t c, uint32_t n
     dot_taps(at ? at : (const int8_t *)s->outside, w, sums, &t);
 }
 
-static void run_channels(const source_t *s, const axis_t *v, const axis_t *h, uint32_t first, uint32_t n, int8_t *y) {
+static void run_channels(const input_t *s, const axis_t *v, const axis_t *h, uint32_t first, uint32_t n, int8_t *y) {
     const tw_conv_t *p = s->p;
     int32_t sums[CHANNELS];
     const int8_t *x = s->x + ((v->start + v->in * p->dilation_h) * p->in.w + h->start + h->in * p->dilation_w) * p->in.c;
@@ -105,7 +105,7 @@ void tw_depthwise_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y) {
         tw_depthwise_s8(p, x, y);
         return;
     }
-    const source_t s = {p, x, {(uint8_t)p->in.zero_point * 0x01010101u}};
+    const input_t s = {p, x, {(uint8_t)p->in.zero_point * 0x01010101u}};
     for (int32_t oy = 0; oy < p->out.h; ++oy) {
         const axis_t v = axis(oy * p->stride_h - p->pad_top, p->in.h, p->kernel_h, p->dilation_h);
         for (int32_t ox = 0; ox < p->out.w; ++ox, y += channels) {

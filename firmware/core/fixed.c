@@ -6,8 +6,8 @@
 #define ONE INT32_MAX // 1.0 in Q0.31, as near as it gets
 
 // Of the exponential's argument.
-#define INTEGER_BITS 5
-#define FRACTION_BITS 26
+#define EXP_INTEGER_BITS 5
+#define EXP_FRACTION_BITS 26
 
 // exp(a) for a in [-1/4, 0), Q0.31: fourth-order Taylor expansion around -1/8.
 static int32_t exp_quarter(int32_t a) {
@@ -23,17 +23,17 @@ static int32_t exp_quarter(int32_t a) {
 }
 
 int32_t tw_fixed_exp(int32_t a) {
-    const int32_t quarter = 1 << (FRACTION_BITS - 2);
+    const int32_t quarter = 1 << (EXP_FRACTION_BITS - 2);
     if (a == 0) {
         return ONE;
     }
     const int32_t rest = (a & (quarter - 1)) - quarter; // in [-1/4, 0)
     const uint32_t steps = (uint32_t)rest - (uint32_t)a; // a multiple of 1/4: each set bit is one factor below
-    int32_t result = exp_quarter(tw_fixed_mul_pot(rest, INTEGER_BITS));
+    int32_t result = exp_quarter(tw_fixed_mul_pot(rest, EXP_INTEGER_BITS));
     // exp(-2^e) in Q0.31 for e = -2..4.
     static const int32_t factor[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-    for (int e = -2; e < INTEGER_BITS; ++e) {
-        if ((steps >> (FRACTION_BITS + e)) & 1) {
+    for (int e = -2; e < EXP_INTEGER_BITS; ++e) {
+        if ((steps >> (EXP_FRACTION_BITS + e)) & 1) {
             result = tw_fixed_mul(result, factor[e + 2]);
         }
     }

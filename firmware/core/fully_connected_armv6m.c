@@ -10,10 +10,10 @@
 typedef struct {
     const int8_t *x;
     uint32_t depth;
-} source_t;
+} rows_t;
 
-static const int8_t *row(const void *from, uint32_t number, int8_t *room) {
-    const source_t *s = from;
+static const int8_t *patch(const void *from, uint32_t number, int8_t *room) {
+    const rows_t *s = from;
     const int8_t *x = s->x + (size_t)number * s->depth;
     if ((uintptr_t)x % 4 == 0 && s->depth % 4 == 0) {
         return x;
@@ -23,9 +23,9 @@ static const int8_t *row(const void *from, uint32_t number, int8_t *room) {
 }
 
 void tw_fully_connected_armv6m(const tw_fully_connected_t *p, const int8_t *x, int8_t *y) {
-    const source_t source = {x, p->depth};
+    const rows_t source = {x, p->depth};
     const tw_dense_t d = {p->weights, p->bias, p->requant, tw_row_bytes(p->depth), p->units, p->per_channel,
-        p->out_zero_point, p->act_min, p->act_max, p->help, row, &source};
+        p->out_zero_point, p->act_min, p->act_max, p->help, patch, &source};
     if (tw_dense_fits(&d, p->rows)) {
         tw_dense_run(&d, p->rows, y);
     } else {

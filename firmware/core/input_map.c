@@ -9,8 +9,8 @@
 int tw_input_map_check(const uint8_t *section) {
     tw_input_map_t map;
     tw_input_map_open(&map, section);
-    const uint64_t largest = (uint64_t)UINT16_MAX * map.multiply + map.add;
-    const int valid = largest <= UINT32_MAX && map.divide != 0 && map.shift <= 31 && map.low <= map.high &&
+    // The largest feature must not overflow.
+    const int valid = map.multiply <= (UINT32_MAX - map.add) / UINT16_MAX && map.divide != 0 && map.shift <= 31 && map.low <= map.high &&
                       map.offset >= -MAX_OFFSET && map.offset <= MAX_OFFSET && section[19] == 0;
     return valid ? TW_OK : TW_ERR_FRONTEND;
 }

@@ -7,7 +7,7 @@ enum {
     SEGMENT_BITS = FRACTION_BITS - 7, // 128 table segments
     LN2 = 45426,                     // ln 2 in 1/65536
     CORRECTION_BITS = 3,             // log2 512 less the 6 bits that the root of a filter weight adds
-    HALF = 1 << (FRACTION_BITS - 1),
+    ONE_HALF = 1 << (FRACTION_BITS - 1),
 };
 
 unsigned tw_log_bits(uint32_t x) {
@@ -43,8 +43,8 @@ static uint32_t natural_log(const uint16_t *table, uint32_t x, unsigned scale_sh
     const unsigned whole = tw_log_bits(x) - 1;
     const uint32_t aligned = whole < FRACTION_BITS ? x << (FRACTION_BITS - whole) : x >> (whole - FRACTION_BITS);
     const uint32_t fraction = log2_fraction(table, aligned & 0xFFFF);
-    const uint32_t ln = LN2 * whole + ((LN2 * fraction + HALF) >> FRACTION_BITS); // below 2^21
-    return ((ln << scale_shift) + HALF) >> FRACTION_BITS;
+    const uint32_t ln = LN2 * whole + ((LN2 * fraction + ONE_HALF) >> FRACTION_BITS); // below 2^21
+    return ((ln << scale_shift) + ONE_HALF) >> FRACTION_BITS;
 }
 
 void tw_log_apply(const tw_frontend_t *fe, const uint32_t *signal, uint16_t *features) {

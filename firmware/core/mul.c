@@ -3,11 +3,11 @@
 #include "elementwise.h"
 #include "fixed.h"
 
-static int32_t product(const void *params, int32_t a, int32_t b) {
+static int32_t multiplied(const void *params, int32_t a, int32_t b) {
     const tw_mul_t *p = params;
     return tw_fixed_requant(a * b, p->multiplier, p->shift);
 }
 
 void tw_mul_s8(const tw_mul_t *p, const int8_t *x, const int8_t *x2, int8_t *y) {
-    tw_elementwise_walk(&p->pair, x, x2, y, product, p);
+    tw_elementwise_walk(&p->pair, x, x2, y, multiplied, p);
 }

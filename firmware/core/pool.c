@@ -22,7 +22,7 @@ static region_t region(const tw_pool_t *p, int32_t oy, int32_t ox) {
 
 static int32_t average(const tw_pool_t *p, const int8_t *x, region_t r) {
     int32_t sum = 0;
-    int32_t count = 0;
+    uint32_t count = 0;
     const size_t step = p->in.c;
     for (int32_t iy = r.top; iy < r.bottom; ++iy) {
         const int8_t *at = x + ((size_t)iy * p->in.w + (size_t)r.left) * step;
@@ -30,7 +30,8 @@ static int32_t average(const tw_pool_t *p, const int8_t *x, region_t r) {
             sum += *at;
         }
     }
-    return sum >= 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
+    const uint32_t mean = ((uint32_t)(sum < 0 ? -sum : sum) + count / 2) / count; // a half goes away from zero
+    return sum < 0 ? -(int32_t)mean : (int32_t)mean;
 }
 
 static int32_t maximum(const tw_pool_t *p, const int8_t *x, region_t r) {

@@ -47,7 +47,7 @@ TW_ASSEMBLY static void run_channel(const int32_t *sums, int8_t *y, uint32_t str
 }
 
 // 53 cycles a sum. Stops before a shift that it cannot do; returns where.
-TW_ASSEMBLY static const int32_t *run_channels(
+TW_ASSEMBLY static const int32_t *requant_run(
     const int32_t *sums, int8_t *y, const int32_t *multiplier, const channels_t *c) {
     (void)sums, (void)y, (void)multiplier, (void)c;
     __asm__ volatile(".syntax unified\n" SAVE
@@ -100,7 +100,7 @@ void tw_requant_channels(const tw_step_t *step, const int32_t *sums, uint32_t n,
     for (uint32_t i = 0; i < n; ++i) {
         if (narrow(step)) {
             const channels_t c = {step->shift + i, step->zero + 128, sums + n, (uint32_t)(step->act_max + 128)};
-            i = (uint32_t)(run_channels(sums + i, y + i, step->multiplier + i, &c) - sums);
+            i = (uint32_t)(requant_run(sums + i, y + i, step->multiplier + i, &c) - sums);
         }
         if (i < n) {
             y[i] = general(step, i, sums[i]);

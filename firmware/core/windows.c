@@ -3,7 +3,7 @@
 
 #include "fixed.h"
 
-static uint32_t sum(
+static uint32_t window_sum(
     const tw_conv_t *p, const tw_windows_t *s, const int8_t *x, const uint8_t *w, int32_t top, int32_t left) {
     uint32_t acc = 0;
     for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
@@ -26,7 +26,7 @@ void tw_windows_walk(const tw_conv_t *p, const tw_windows_t *s, const int8_t *x,
         for (int32_t ox = 0; ox < p->out.w; ++ox) {
             const int32_t left = ox * p->stride_w - p->pad_left;
             for (uint32_t oc = 0; oc < p->out.c; ++oc) {
-                const uint32_t acc = sum(p, s, x + oc / s->sharing, p->weights + (size_t)oc * s->channel, top, left);
+                const uint32_t acc = window_sum(p, s, x + oc / s->sharing, p->weights + (size_t)oc * s->channel, top, left);
                 int32_t value = tw_fixed_add((int32_t)acc, p->bias[oc]);
                 value = tw_fixed_requant(value, p->requant.multiplier[oc], p->requant.shift[oc]);
                 value = tw_fixed_add(value, p->out.zero_point);

@@ -35,7 +35,8 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(decimate_obj, 6, 6, decimate);
 
 #ifdef MICROPY_ENABLE_DYNRUNTIME
 
-mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
+// Visible to mpy_ld: natmod.mk compiles all as one program.
+__attribute__((externally_visible)) mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
     MP_DYNRUNTIME_INIT_ENTRY
     mp_store_global(MP_QSTR_decimate, MP_OBJ_FROM_PTR(&decimate_obj));
     MP_DYNRUNTIME_INIT_EXIT

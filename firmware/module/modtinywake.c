@@ -16,12 +16,18 @@
 #include <string.h>
 
 #ifdef MICROPY_ENABLE_DYNRUNTIME
+#define KEEP __attribute__((externally_visible)) // for mpy_ld: natmod.mk compiles all as one program
 // A native module is linked without initialised data, and its BSS must not be static.
-mp_obj_full_type_t tinywake_model_type;
-mp_obj_full_type_t tinywake_listener_type;
-mp_map_elem_t tinywake_model_locals[5];
-mp_map_elem_t tinywake_listener_locals[5];
+KEEP mp_obj_full_type_t tinywake_model_type;
+KEEP mp_obj_full_type_t tinywake_listener_type;
+KEEP mp_map_elem_t tinywake_model_locals[5];
+KEEP mp_map_elem_t tinywake_listener_locals[5];
 #define TYPE(name) ((const mp_obj_type_t *)&tinywake_##name##_type)
+// The interpreter's functions, found once: the way through the linker's table is longer than a call.
+__attribute__((noinline, const)) static const mp_fun_table_t *interpreter(void) {
+    return &mp_fun_table;
+}
+#define mp_fun_table (*interpreter())
 #else
 extern const mp_obj_type_t tinywake_model_type;
 extern const mp_obj_type_t tinywake_listener_type;
@@ -337,7 +343,7 @@ static void set(mp_map_elem_t *slot, qstr name, const void *object) {
 static MP_DEFINE_CONST_DICT(model_locals_dict, tinywake_model_locals);
 static MP_DEFINE_CONST_DICT(listener_locals_dict, tinywake_listener_locals);
 
-mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
+KEEP mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
     MP_DYNRUNTIME_INIT_ENTRY
 
     set(&tinywake_model_locals[0], MP_QSTR_verify, &model_verify_obj);

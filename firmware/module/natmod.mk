@@ -6,13 +6,17 @@ include $(HERE)/../core/sources.mk
 BUILD = .
 MOD ?= _tinywake
 ifeq ($(MOD),_tinywake_pdm) # for the boards that have such a microphone: native code costs RAM
-SRC = modpdm.c pdm.c natmod_libc.c
+MODULE_SOURCE := $(HERE)/modpdm.c
+PARTS = $(TW_CORE_DIR)/pdm.c
 else
-SRC = $(notdir $(MODULE_SOURCE) $(filter-out %/pdm.c,$(TW_CORE_SOURCES))) natmod_libc.c
+PARTS = $(filter-out %/pdm.c,$(TW_CORE_SOURCES))
 endif
-VPATH = $(dir $(MODULE_SOURCE)) $(TW_CORE_DIR) $(HERE)
-# Calls to memcpy that the compiler would put into our own memcpy.
-CFLAGS_EXTRA += -I$(TW_CORE_DIR) -fno-tree-loop-distribute-patterns
+PARTS += $(MODULE_SOURCE) $(HERE)/natmod_libc.c
+VPATH = $(HERE)
+# One compilation, so that the compiler knows every call: 1.6 kB less on armv6m.
+SRC = all.c
+# Not the second: calls to memcpy that the compiler would put into our own memcpy.
+CFLAGS_EXTRA += -I$(TW_CORE_DIR) -fwhole-program -fno-tree-loop-distribute-patterns
 ifeq ($(MOD),_tinywake_pdm)
 CFLAGS_EXTRA += -O2 # 14 % fewer cycles than with -Os, and 112 bytes more on armv6m
 endif
@@ -21,7 +25,7 @@ ifeq ($(ARCH),rv32imc)
 CFLAGS_EXTRA += -march=rv32imc # dynruntime.mk allows atomic instructions too, which some chips lack
 endif
 ifeq ($(ARCH),xtensawin)
-SRC += natmod_xtensa.c
+PARTS += $(HERE)/natmod_xtensa.c
 TOOLCHAIN := $(shell $(HERE)/../targets/xtensa/toolchain.sh)
 ifeq ($(TOOLCHAIN),)
 $(error no compiler for xtensawin: see above)
@@ -35,7 +39,17 @@ CFLAGS_EXTRA += -mabi=windowed -isystem $(word 3,$(TOOLCHAIN))
 endif
 endif
 
+ifeq ($(ARCH)/$(MOD),armv6m/_tinywake)
+PARTS += $(HERE)/natmod_armv6m.c
+CFLAGS_EXTRA += -fno-inline-functions-called-once -fno-tree-loop-optimize # 120 bytes less
+endif
+
 include $(MPY_DIR)/py/dynruntime.mk
+
+all.c: settings
+	@for part in $(PARTS); do echo "#include \"$$part\""; done > $@
+# Where names that MicroPython must know are looked for.
+$(CONFIG_H): $(MODULE_SOURCE)
 
 ifeq ($(ARCH),xtensawin)
 MPY_LD = $(PYTHON) $(HERE)/link_xtensa.py $(MPY_DIR)
@@ -48,8 +62,8 @@ MPY_LD_FLAGS += -l$(shell $(CROSS)gcc $(CFLAGS) -print-libgcc-file-name)
 endif
 
 # dynruntime.mk knows no headers, and nothing of flags or of another MPY_DIR.
-$(SRC_O): $(wildcard $(TW_CORE_DIR)/*.h) $(HERE)/natmod.mk settings
-SETTINGS := $(subst ',,$(CROSS) $(MPY_DIR) $(CFLAGS))
+$(SRC_O): $(PARTS) $(wildcard $(TW_CORE_DIR)/*.h) $(HERE)/natmod.mk settings
+SETTINGS := $(subst ',,$(CROSS) $(MPY_DIR) $(CFLAGS) $(PARTS))
 settings: force
 	@echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' > $@
 .PHONY: force
