@@ -20,6 +20,11 @@ void tw_depthwise_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
 #define TW_FULLY_CONNECTED tw_fully_connected_s8
 #elif TW_ARMV6M
 #define TW_ASSEMBLY __attribute__((naked, noinline)) // a function of assembly, with AAPCS arguments
+// How a function of assembly begins, and ends, that changes r4 to r11.
+void tw_save(void);
+void tw_restore(void);
+#define TW_SAVE "push {r4-r7, lr}\n bl tw_save\n"
+#define TW_RESTORE "bl tw_restore\n"
 void tw_conv2d_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_fully_connected_armv6m(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);

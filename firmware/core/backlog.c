@@ -21,8 +21,8 @@ int tw_backlog_reach(const tw_model_t *m) {
     for (uint32_t i = 0; i < m->op_count; ++i) {
         tw_op_t op;
         tw_decode_op(record, &op);
-        const bool two = op.code == TW_OP_ADD || op.code == TW_OP_MUL || op.code == TW_OP_FULLY_CONNECTED_PART;
-        bool endless = end_in_state(m, op.in) > moved || (two && end_in_state(m, tw_decode_in2(record)) > moved);
+        bool endless = end_in_state(m, op.in) > moved;
+        endless |= tw_decode_has_in2(op.code) && end_in_state(m, tw_decode_in2(record)) > moved;
         if (op.code == TW_OP_STATE_PUSH) {
             tw_tensor_t in, out;
             tw_decode_tensor(m, op.in, &in);

@@ -72,26 +72,26 @@ static int take_section(tw_model_t *m, uint16_t type, const uint8_t *at, uint32_
 static int check_header(tw_model_t *m, size_t len) {
     const uint8_t *h = m->file;
     if (len < TW_HEADER_BYTES) {
-        return len >= 4 && le32(h) != TW_MAGIC ? TW_ERR_MAGIC : TW_ERR_TRUNCATED;
+        return len >= 4 && le32_aligned(h) != TW_MAGIC ? TW_ERR_MAGIC : TW_ERR_TRUNCATED;
     }
-    if (le32(h) != TW_MAGIC) {
+    if (le32_aligned(h) != TW_MAGIC) {
         return TW_ERR_MAGIC;
     }
     if (h[4] != TW_SPEC_VERSION) {
         return TW_ERR_VERSION;
     }
-    const uint32_t sections = le16(h + 6);
-    m->file_bytes = le32(h + 8);
-    m->arena_bytes = le32(h + 12);
-    m->state_bytes = le32(h + 16);
+    const uint32_t sections = le16_aligned(h + 6);
+    m->file_bytes = le32_aligned(h + 8);
+    m->arena_bytes = le32_aligned(h + 12);
+    m->state_bytes = le32_aligned(h + 16);
     const uint32_t table_bytes = sections * TW_SECTION_BYTES;
     if (len < TW_HEADER_BYTES + table_bytes || len < m->file_bytes) {
         return TW_ERR_TRUNCATED;
     }
-    if (tw_crc_32(tw_crc_32(0, h, 28), h + TW_HEADER_BYTES, table_bytes) != le32(h + 28)) {
+    if (tw_crc_32(tw_crc_32(0, h, 28), h + TW_HEADER_BYTES, table_bytes) != le32_aligned(h + 28)) {
         return TW_ERR_CRC;
     }
-    if (h[5] || le32(h + 24) || sections == 0 || sections > MAX_SECTIONS || m->file_bytes > MAX_BYTES ||
+    if (h[5] || le32_aligned(h + 24) || sections == 0 || sections > MAX_SECTIONS || m->file_bytes > MAX_BYTES ||
         m->file_bytes < TW_HEADER_BYTES + table_bytes) {
         return TW_ERR_SECTION;
     }
@@ -99,16 +99,16 @@ static int check_header(tw_model_t *m, size_t len) {
 }
 
 static int check_sections(tw_model_t *m) {
-    const uint32_t count = le16(m->file + 6);
+    const uint32_t count = le16_aligned(m->file + 6);
     const uint8_t *record = m->file + TW_HEADER_BYTES;
     uint32_t end = TW_HEADER_BYTES + count * TW_SECTION_BYTES;
     uint32_t seen = 0;
     for (uint32_t i = 0; i < count; ++i, record += TW_SECTION_BYTES) {
-        const uint16_t type = le16(record);
-        const uint32_t offset = le32(record + 4);
-        const uint32_t bytes = le32(record + 8);
+        const uint16_t type = le16_aligned(record);
+        const uint32_t offset = le32_aligned(record + 4);
+        const uint32_t bytes = le32_aligned(record + 8);
         const uint32_t align = type == TW_SECTION_WEIGHTS ? 16 : 4;
-        if (le16(record + 2) || offset % align || offset < end || offset - end >= 16) {
+        if (le16_aligned(record + 2) || offset % align || offset < end || offset - end >= 16) {
             return TW_ERR_SECTION;
         }
         if (!tw_check_inside(offset, bytes, m->file_bytes)) {
@@ -174,7 +174,7 @@ static int check_io(tw_model_t *m) {
         count[i] = tw_shape_count(&t.shape);
         uint32_t product = 1;
         for (uint32_t d = 0; d < io.rank[i]; ++d, dim += 2) {
-            product = tw_check_product(product, le16(dim));
+            product = tw_check_product(product, le16_aligned(dim));
         }
         if (product != count[i] || t.place == TW_PLACE_WEIGHTS || io.mantissa[i] < 0 || io.mantissa[i] > 1 << 24) {
             return TW_ERR_TENSOR;
@@ -197,7 +197,7 @@ static int check_audio(const tw_model_t *m) {
     tw_decode_io(m, &io);
     tw_decode_tensor(m, io.tensor[0], &in);
     // The listener counts time in whole milliseconds and fills the input frame by frame.
-    if (!err && (in.type != TW_TYPE_INT8 || le16(m->frontend + SECTION_SAMPLE_RATE) % 1000 ||
+    if (!err && (in.type != TW_TYPE_INT8 || le16_aligned(m->frontend + SECTION_SAMPLE_RATE) % 1000 ||
                     (uint32_t)m->frames * m->frontend[SECTION_CHANNELS] != m->input_bytes)) {
         err = TW_ERR_FRONTEND;
     }

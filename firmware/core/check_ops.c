@@ -24,12 +24,13 @@ static bool channels_valid(const tw_model_t *m, const tw_rest_t *rest, const tw_
     if (!words_inside(m, rest->bias, 4 * units) || !words_inside(m, rest->requant, 5 * n)) {
         return false;
     }
-    for (uint32_t i = 0; i < n; ++i) {
-        if (!requant_valid(q->multiplier[i], q->shift[i], 30)) {
-            return false;
-        }
-    }
-    return true;
+    const int32_t *multiplier = q->multiplier;
+    const int8_t *shift = q->shift, *end = shift + n; // n is not 0, as no tensor is empty
+    int32_t signs = 0;
+    do {
+        signs |= *multiplier++ | (*shift + 31) | (30 - *shift);
+    } while (++shift < end);
+    return signs >= 0; // as requant_valid has it
 }
 
 // Scratch is words in the arena.
@@ -42,68 +43,51 @@ static bool window_valid(uint32_t in, uint32_t out, uint32_t kernel, uint32_t st
     return kernel && stride && dilation && pad < (kernel - 1) * dilation + 1 && (out - 1) * stride < in + pad;
 }
 
-static bool conv_valid(const tw_model_t *m, const uint8_t *record, bool depthwise) {
-    tw_conv_t p;
-    tw_rest_t rest;
-    tw_decode_conv(m, record, &p, &rest);
-    if (depthwise && p.out.c % p.in.c) {
+static bool conv_valid(const tw_model_t *m, const tw_conv_t *p, const tw_rest_t *rest, bool depthwise) {
+    if (depthwise && p->out.c % p->in.c) {
         return false;
     }
-    const uint32_t taps = (uint32_t)p.kernel_h * p.kernel_w; // of 16 bits, as are channels
-    const uint32_t bytes = tw_check_product(depthwise ? taps : tw_row_bytes(taps * p.in.c), p.out.c);
-    return help_valid(m, &p.help, &rest) && rest.reserved == 0 && p.act_min <= p.act_max &&
-           window_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, p.dilation_h, p.pad_top) &&
-           window_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, p.dilation_w, p.pad_left) &&
-           (depthwise || rest.weights % 4 == 0) && tw_check_inside(rest.weights, bytes, m->weights_bytes) &&
-           work_valid(bytes, (uint32_t)p.out.h * p.out.w) &&
-           channels_valid(m, &rest, &p.requant, p.out.c, p.out.c);
+    const uint32_t taps = (uint32_t)p->kernel_h * p->kernel_w; // of 16 bits, as are channels
+    const uint32_t bytes = tw_check_product(depthwise ? taps : tw_row_bytes(taps * p->in.c), p->out.c);
+    return help_valid(m, &p->help, rest) && p->act_min <= p->act_max &&
+           window_valid(p->in.h, p->out.h, p->kernel_h, p->stride_h, p->dilation_h, p->pad_top) &&
+           window_valid(p->in.w, p->out.w, p->kernel_w, p->stride_w, p->dilation_w, p->pad_left) &&
+           (depthwise || rest->weights % 4 == 0) && tw_check_inside(rest->weights, bytes, m->weights_bytes) &&
+           work_valid(bytes, (uint32_t)p->out.h * p->out.w) && channels_valid(m, rest, &p->requant, p->out.c, p->out.c);
 }
 
 static bool fully_connected_fits(const tw_model_t *m, const tw_fully_connected_t *p, const tw_rest_t *rest) {
-    return help_valid(m, &p->help, rest) && p->per_channel <= 1 && rest->reserved == 0 && p->act_min <= p->act_max &&
+    return help_valid(m, &p->help, rest) && p->per_channel <= 1 && p->act_min <= p->act_max &&
            rest->weights % 4 == 0 &&
            tw_check_inside(rest->weights, tw_check_product(p->units, tw_row_bytes(p->depth)), m->weights_bytes) &&
            channels_valid(m, rest, &p->requant, p->units, p->per_channel ? p->units : 1);
 }
 
-static bool fully_connected_valid(const tw_model_t *m, const uint8_t *record, uint32_t in_count) {
-    tw_fully_connected_t p;
-    tw_rest_t rest;
-    tw_decode_fully_connected(m, record, &p, &rest);
-    return p.depth != 0 && tw_check_product(p.rows, p.depth) == in_count && fully_connected_fits(m, &p, &rest);
+static bool fully_connected_valid(
+    const tw_model_t *m, const tw_fully_connected_t *p, const tw_rest_t *rest, uint32_t in_count) {
+    return p->depth != 0 && tw_check_product(p->rows, p->depth) == in_count && fully_connected_fits(m, p, rest);
 }
 
 // ---- operators of one input
 
-static bool pool_valid(const tw_model_t *m, const uint8_t *record) {
-    tw_pool_t p;
-    tw_rest_t rest;
-    tw_decode_pool(m, record, &p, &rest);
-    return p.in.c == p.out.c && p.act_min <= p.act_max && work_valid((uint32_t)p.kernel_h * p.kernel_w, tw_shape_count(&p.out)) &&
-           window_valid(p.in.h, p.out.h, p.kernel_h, p.stride_h, 1, p.pad_top) &&
-           window_valid(p.in.w, p.out.w, p.kernel_w, p.stride_w, 1, p.pad_left);
+static bool pool_valid(const tw_pool_t *p) {
+    return p->in.c == p->out.c && p->act_min <= p->act_max &&
+           work_valid((uint32_t)p->kernel_h * p->kernel_w, tw_shape_count(&p->out)) &&
+           window_valid(p->in.h, p->out.h, p->kernel_h, p->stride_h, 1, p->pad_top) &&
+           window_valid(p->in.w, p->out.w, p->kernel_w, p->stride_w, 1, p->pad_left);
 }
 
-static bool mean_valid(const tw_model_t *m, const uint8_t *record, uint32_t out_count) {
-    tw_mean_t p;
-    tw_rest_t rest;
-    tw_decode_mean(m, record, &p, &rest);
-    return rest.reserved == 0 && requant_valid(p.multiplier, p.shift, 30) && (uint32_t)p.in.h * p.in.c == out_count;
+static bool mean_valid(const tw_mean_t *p, uint32_t out_count) {
+    return requant_valid(p->multiplier, p->shift, 30) && (uint32_t)p->in.h * p->in.c == out_count;
 }
 
-static bool table_valid(const tw_model_t *m, const uint8_t *record, uint32_t out_count) {
-    tw_table_t p;
-    tw_rest_t rest;
-    tw_decode_table(m, record, &p, &rest);
-    return p.count == out_count && tw_check_inside(rest.weights, 256, m->weights_bytes);
+static bool table_valid(const tw_model_t *m, const tw_table_t *p, const tw_rest_t *rest, uint32_t out_count) {
+    return p->count == out_count && tw_check_inside(rest->weights, 256, m->weights_bytes);
 }
 
-static bool softmax_valid(const tw_model_t *m, const uint8_t *record, uint32_t out_count) {
-    tw_softmax_t p;
-    tw_rest_t rest;
-    tw_decode_softmax(m, record, &p, &rest);
-    return rest.reserved == 0 && requant_valid(p.multiplier, p.shift, 30) && p.shift >= 0 && p.diff_min <= 0 &&
-           p.c <= 4095 && p.rows * p.c == out_count;
+static bool softmax_valid(const tw_softmax_t *p, uint32_t out_count) {
+    return requant_valid(p->multiplier, p->shift, 30) && p->shift >= 0 && p->diff_min <= 0 &&
+           p->c <= 4095 && p->rows * p->c == out_count;
 }
 
 // Every run of one side lies inside its tensor, of at most 2^24 elements.
@@ -117,16 +101,13 @@ static bool runs_inside(const tw_copy_t *p, const tw_copy_side_t *side, uint32_t
 }
 
 // No more is copied than the output holds: else a small file could keep a reader busy for ever.
-static bool copy_valid(const tw_model_t *m, const uint8_t *record, uint32_t in_count, uint32_t out_count) {
-    tw_copy_t p;
-    tw_rest_t rest;
-    tw_decode_copy(m, record, &p, &rest);
-    uint32_t copied = p.run;
+static bool copy_valid(const tw_copy_t *p, uint32_t in_count, uint32_t out_count) {
+    uint32_t copied = p->run;
     for (int i = 0; i < 3; ++i) {
-        copied = tw_check_product(copied, p.counts[i]);
+        copied = tw_check_product(copied, p->counts[i]);
     }
-    return rest.reserved == 0 && copied != 0 && copied <= out_count && p.filled <= 1 && (p.filled || p.fill == 0) &&
-           runs_inside(&p, &p.in, in_count) && runs_inside(&p, &p.out, out_count);
+    return copied != 0 && copied <= out_count && p->filled <= 1 && (p->filled || p->fill == 0) &&
+           runs_inside(p, &p->in, in_count) && runs_inside(p, &p->out, out_count);
 }
 
 // ---- operators of two inputs
@@ -150,36 +131,31 @@ static bool in2_valid(const tw_model_t *m, const uint8_t *record) {
     return in2.type == TW_TYPE_INT8;
 }
 
-static bool add_valid(const tw_model_t *m, const uint8_t *record) {
-    tw_add_t p;
-    tw_rest_t rest;
-    tw_decode_add(m, record, &p, &rest);
+static bool add_valid(const tw_add_t *p) {
     for (int i = 0; i < 3; ++i) {
-        if (!requant_valid(p.multiplier[i], p.shift[i], 0)) {
+        if (!requant_valid(p->multiplier[i], p->shift[i], 0)) {
             return false;
         }
     }
-    return pair_valid(&p.pair) && p.subtract <= 1 && rest.reserved == 0;
+    return pair_valid(&p->pair) && p->subtract <= 1;
 }
 
-static bool mul_valid(const tw_model_t *m, const uint8_t *record) {
-    tw_mul_t p;
-    tw_rest_t rest;
-    tw_decode_mul(m, record, &p, &rest);
-    return pair_valid(&p.pair) && requant_valid(p.multiplier, p.shift, 30) && rest.reserved == 0;
+static bool mul_valid(const tw_mul_t *p) {
+    return pair_valid(&p->pair) && requant_valid(p->multiplier, p->shift, 30);
 }
 
 // Sums are words in the arena or in state; all but the last part write nothing else.
-static bool fully_connected_part_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *op, uint32_t out_count) {
-    tw_fully_connected_part_t p;
-    tw_rest_t rest;
+static bool part_valid(const tw_model_t *m, const uint8_t *record, const tw_fully_connected_part_t *p,
+    const tw_rest_t *rest, uint32_t out_count) {
+    const uint32_t index = tw_decode_in2(record);
+    tw_op_t op;
+    tw_decode_op(record, &op);
     tw_tensor_t sums;
-    tw_decode_fully_connected_part(m, record, &p, &rest);
-    tw_decode_tensor(m, tw_decode_in2(record), &sums);
-    const bool last = p.part == TW_PART_LAST;
-    return p.part >= TW_PART_FIRST && p.part <= TW_PART_LAST && sums.place != TW_PLACE_WEIGHTS && sums.offset % 4 == 0 &&
+    tw_decode_tensor(m, index, &sums);
+    return p->part >= TW_PART_FIRST && p->part <= TW_PART_LAST && sums.place != TW_PLACE_WEIGHTS && sums.offset % 4 == 0 &&
            sums.shape.h == 1 && sums.shape.w == 1 && sums.shape.c % 4 == 0 &&
-           (last ? out_count == p.fc.units : tw_decode_in2(record) == op->out) && fully_connected_fits(m, &p.fc, &rest);
+           (p->part == TW_PART_LAST ? out_count == p->fc.units : index == op.out) &&
+           fully_connected_fits(m, &p->fc, rest);
 }
 
 // ---- all of them
@@ -191,34 +167,40 @@ static bool op_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *
     const uint32_t in_count = tw_shape_count(&in.shape);
     const uint32_t out_count = tw_shape_count(&out.shape);
     const bool int8 = in.type == TW_TYPE_INT8 && out.type == TW_TYPE_INT8;
-    if (out.place == TW_PLACE_WEIGHTS) {
+    if (out.place == TW_PLACE_WEIGHTS || (tw_decode_has_in2(op->code) && !(int8 && in2_valid(m, record)))) {
+        return false;
+    }
+    tw_params_t p;
+    tw_rest_t rest;
+    tw_decode_params(m, record, &p, &rest);
+    if (rest.reserved) {
         return false;
     }
     switch (op->code) {
         case TW_OP_CONV_2D:
         case TW_OP_DEPTHWISE_CONV_2D:
-            return int8 && conv_valid(m, record, op->code == TW_OP_DEPTHWISE_CONV_2D);
+            return int8 && conv_valid(m, &p.conv, &rest, op->code == TW_OP_DEPTHWISE_CONV_2D);
         case TW_OP_FULLY_CONNECTED:
-            return int8 && fully_connected_valid(m, record, in_count);
+            return int8 && fully_connected_valid(m, &p.fully_connected, &rest, in_count);
         case TW_OP_AVERAGE_POOL_2D:
         case TW_OP_MAX_POOL_2D:
-            return int8 && pool_valid(m, record);
+            return int8 && pool_valid(&p.pool);
         case TW_OP_MEAN:
-            return int8 && mean_valid(m, record, out_count);
+            return int8 && mean_valid(&p.mean, out_count);
         case TW_OP_TABLE:
-            return table_valid(m, record, out_count);
+            return table_valid(m, &p.table, &rest, out_count);
         case TW_OP_SOFTMAX:
-            return int8 && softmax_valid(m, record, out_count);
+            return int8 && softmax_valid(&p.softmax, out_count);
         case TW_OP_STATE_PUSH:
             return out.place == TW_PLACE_STATE && in.type == out.type && in_count <= out_count;
         case TW_OP_ADD:
-            return int8 && in2_valid(m, record) && add_valid(m, record);
+            return add_valid(&p.add);
         case TW_OP_MUL:
-            return int8 && in2_valid(m, record) && mul_valid(m, record);
+            return mul_valid(&p.mul);
         case TW_OP_FULLY_CONNECTED_PART:
-            return int8 && in2_valid(m, record) && fully_connected_part_valid(m, record, op, out_count);
+            return part_valid(m, record, &p.part, &rest, out_count);
         default: // TW_OP_COPY
-            return in.type == out.type && copy_valid(m, record, in_count, out_count);
+            return in.type == out.type && copy_valid(&p.copy, in_count, out_count);
     }
 }
 

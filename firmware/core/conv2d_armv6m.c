@@ -19,27 +19,18 @@ typedef struct {
     bool whole; // in_one_piece
 } source_t;
 
-static int8_t *put(int8_t *to, int32_t count, int32_t value) {
-    for (; count > 0; --count) {
-        *to++ = (int8_t)value;
-    }
-    return to;
-}
-
 // `taps` neighbours from column ix on, of row iy; returns what is behind them.
 static int8_t *run(const source_t *s, int32_t iy, int32_t ix, int32_t taps, int8_t *to) {
     const tw_conv_t *p = s->p;
-    const int32_t c = p->in.c, zero = p->in.zero_point;
-    if (iy < 0 || iy >= p->in.h || ix >= p->in.w || ix + taps <= 0) {
-        return put(to, taps * c, zero);
+    const int32_t c = p->in.c, first = ix < 0 ? -ix : 0, end = ix + taps > p->in.w ? p->in.w - ix : taps;
+    const int32_t inside = iy < 0 || iy >= p->in.h ? 0 : end - first;
+    if (inside < taps) {
+        memset(to, p->in.zero_point, (size_t)(taps * c));
     }
-    const int32_t first = ix < 0 ? -ix : 0, end = ix + taps > p->in.w ? p->in.w - ix : taps;
-    to = put(to, first * c, zero);
-    const int8_t *from = s->x + (iy * p->in.w + ix + first) * c;
-    for (const int8_t *last = from + (end - first) * c; from < last;) {
-        *to++ = *from++;
+    if (inside > 0) {
+        memcpy(to + first * c, s->x + (iy * p->in.w + ix + first) * c, (size_t)(inside * c));
     }
-    return put(to, (taps - end) * c, zero);
+    return to + taps * c;
 }
 
 static const int8_t *gather(const void *from, uint32_t pixel, int8_t *room) {

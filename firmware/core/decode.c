@@ -39,6 +39,10 @@ void tw_decode_op(const uint8_t *r, tw_op_t *op) {
     op->out = le16_aligned(r + 6);
 }
 
+bool tw_decode_has_in2(uint8_t code) {
+    return code == TW_OP_ADD || code == TW_OP_MUL || code == TW_OP_FULLY_CONNECTED_PART;
+}
+
 uint16_t tw_decode_in2(const uint8_t *r) {
     return le16_aligned(r + 8);
 }
@@ -106,7 +110,7 @@ static void decode_help(const tw_model_t *m, const uint8_t *r, const uint8_t *f,
     help->bounded = r[1] & TW_OP_BOUNDED;
 }
 
-void tw_decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_rest_t *rest) {
+static void decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_rest_t *rest) {
     rest->weights = le32_aligned(r + 8);
     rest->bias = le32_aligned(r + 12);
     rest->requant = le32_aligned(r + 16);
@@ -136,7 +140,7 @@ static void fully_connected_fields(const tw_model_t *m, const uint8_t *r, const 
     decode_help(m, r, f + 16, &p->help, rest);
 }
 
-void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_fully_connected_t *p, tw_rest_t *rest) {
+static void decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_fully_connected_t *p, tw_rest_t *rest) {
     const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
     const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
     p->rows = (uint32_t)out.h * out.w;
@@ -146,7 +150,8 @@ void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_fully_c
     fully_connected_fields(m, r, r + 8, p, rest);
 }
 
-void tw_decode_fully_connected_part(const tw_model_t *m, const uint8_t *r, tw_fully_connected_part_t *p, tw_rest_t *rest) {
+static void decode_fully_connected_part(
+    const tw_model_t *m, const uint8_t *r, tw_fully_connected_part_t *p, tw_rest_t *rest) {
     const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
     const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
     const tw_shape_t sums = shape_of(m, tw_decode_in2(r));
@@ -159,14 +164,13 @@ void tw_decode_fully_connected_part(const tw_model_t *m, const uint8_t *r, tw_fu
     rest->reserved |= r[11];
 }
 
-void tw_decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p, tw_rest_t *rest) {
-    rest->reserved = 0;
+static void decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p) {
     p->in = shape_of(m, le16_aligned(r + 4));
     p->out = shape_of(m, le16_aligned(r + 6));
     memcpy((uint8_t *)p + offsetof(tw_pool_t, kernel_h), r + 8, 8); // to act_max, in the same order
 }
 
-void tw_decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest_t *rest) {
+static void decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest_t *rest) {
     rest->reserved = r[13] | (uint32_t)le16_aligned(r + 14);
     p->in = shape_of(m, le16_aligned(r + 4));
     p->out_zero_point = shape_of(m, le16_aligned(r + 6)).zero_point;
@@ -174,15 +178,14 @@ void tw_decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest
     p->shift = (int8_t)r[12];
 }
 
-void tw_decode_table(const tw_model_t *m, const uint8_t *r, tw_table_t *p, tw_rest_t *rest) {
+static void decode_table(const tw_model_t *m, const uint8_t *r, tw_table_t *p, tw_rest_t *rest) {
     const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
     rest->weights = le32_aligned(r + 8);
-    rest->reserved = 0;
     p->count = tw_shape_count(&in);
     p->table = weights_at(m, rest->weights);
 }
 
-void tw_decode_softmax(const tw_model_t *m, const uint8_t *r, tw_softmax_t *p, tw_rest_t *rest) {
+static void decode_softmax(const tw_model_t *m, const uint8_t *r, tw_softmax_t *p, tw_rest_t *rest) {
     const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
     rest->reserved = r[13];
     p->rows = (uint32_t)in.h * in.w;
@@ -200,7 +203,7 @@ static void decode_pair(const tw_model_t *m, const uint8_t *r, tw_pair_t *p) {
     p->act_max = (int8_t)r[11];
 }
 
-void tw_decode_add(const tw_model_t *m, const uint8_t *r, tw_add_t *p, tw_rest_t *rest) {
+static void decode_add(const tw_model_t *m, const uint8_t *r, tw_add_t *p, tw_rest_t *rest) {
     rest->reserved = le32_aligned(r + 28);
     decode_pair(m, r, &p->pair);
     for (int i = 0; i < 3; ++i) {
@@ -210,14 +213,14 @@ void tw_decode_add(const tw_model_t *m, const uint8_t *r, tw_add_t *p, tw_rest_t
     p->subtract = r[27];
 }
 
-void tw_decode_mul(const tw_model_t *m, const uint8_t *r, tw_mul_t *p, tw_rest_t *rest) {
+static void decode_mul(const tw_model_t *m, const uint8_t *r, tw_mul_t *p, tw_rest_t *rest) {
     rest->reserved = r[17] | (uint32_t)le16_aligned(r + 18);
     decode_pair(m, r, &p->pair);
     p->multiplier = (int32_t)le32_aligned(r + 12);
     p->shift = (int8_t)r[16];
 }
 
-void tw_decode_copy(const tw_model_t *m, const uint8_t *r, tw_copy_t *p, tw_rest_t *rest) {
+static void decode_copy(const tw_model_t *m, const uint8_t *r, tw_copy_t *p, tw_rest_t *rest) {
     const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
     rest->reserved = le16_aligned(r + 58);
     p->in.offset = le32_aligned(r + 8);
@@ -231,4 +234,44 @@ void tw_decode_copy(const tw_model_t *m, const uint8_t *r, tw_copy_t *p, tw_rest
     p->out_count = tw_shape_count(&out);
     p->filled = r[56];
     p->fill = (int8_t)r[57];
+}
+
+void tw_decode_params(const tw_model_t *m, const uint8_t *r, tw_params_t *p, tw_rest_t *rest) {
+    rest->reserved = 0;
+    switch (r[0]) {
+        case TW_OP_CONV_2D:
+        case TW_OP_DEPTHWISE_CONV_2D:
+            decode_conv(m, r, &p->conv, rest);
+            break;
+        case TW_OP_FULLY_CONNECTED:
+            decode_fully_connected(m, r, &p->fully_connected, rest);
+            break;
+        case TW_OP_AVERAGE_POOL_2D:
+        case TW_OP_MAX_POOL_2D:
+            decode_pool(m, r, &p->pool);
+            break;
+        case TW_OP_MEAN:
+            decode_mean(m, r, &p->mean, rest);
+            break;
+        case TW_OP_TABLE:
+            decode_table(m, r, &p->table, rest);
+            break;
+        case TW_OP_SOFTMAX:
+            decode_softmax(m, r, &p->softmax, rest);
+            break;
+        case TW_OP_ADD:
+            decode_add(m, r, &p->add, rest);
+            break;
+        case TW_OP_MUL:
+            decode_mul(m, r, &p->mul, rest);
+            break;
+        case TW_OP_COPY:
+            decode_copy(m, r, &p->copy, rest);
+            break;
+        case TW_OP_FULLY_CONNECTED_PART:
+            decode_fully_connected_part(m, r, &p->part, rest);
+            break;
+        default: // TW_OP_STATE_PUSH
+            break;
+    }
 }

@@ -83,7 +83,8 @@ void tw_decode_io(const tw_model_t *m, tw_io_t *io);
 void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t);
 void tw_decode_op(const uint8_t *record, tw_op_t *op);
 
-// Index of the second input of ADD and MUL.
+// Whether an operator code has a second input, and the index of it: of ADD, MUL, and the sums of FULLY_CONNECTED_PART.
+bool tw_decode_has_in2(uint8_t code);
 uint16_t tw_decode_in2(const uint8_t *record);
 
 // Record length of an operator code; 0: unknown.
@@ -99,15 +100,20 @@ typedef struct {
     uint32_t reserved;               // all reserved bytes, or'ed
 } tw_rest_t;
 
-void tw_decode_conv(const tw_model_t *m, const uint8_t *record, tw_conv_t *p, tw_rest_t *rest);
-void tw_decode_fully_connected(const tw_model_t *m, const uint8_t *record, tw_fully_connected_t *p, tw_rest_t *rest);
-void tw_decode_fully_connected_part(const tw_model_t *m, const uint8_t *record, tw_fully_connected_part_t *p, tw_rest_t *rest);
-void tw_decode_pool(const tw_model_t *m, const uint8_t *record, tw_pool_t *p, tw_rest_t *rest);
-void tw_decode_mean(const tw_model_t *m, const uint8_t *record, tw_mean_t *p, tw_rest_t *rest);
-void tw_decode_table(const tw_model_t *m, const uint8_t *record, tw_table_t *p, tw_rest_t *rest);
-void tw_decode_softmax(const tw_model_t *m, const uint8_t *record, tw_softmax_t *p, tw_rest_t *rest);
-void tw_decode_add(const tw_model_t *m, const uint8_t *record, tw_add_t *p, tw_rest_t *rest);
-void tw_decode_mul(const tw_model_t *m, const uint8_t *record, tw_mul_t *p, tw_rest_t *rest);
-void tw_decode_copy(const tw_model_t *m, const uint8_t *record, tw_copy_t *p, tw_rest_t *rest);
+// What a kernel takes, by operator code; STATE_PUSH takes none.
+typedef union {
+    tw_conv_t conv; // of CONV_2D and DEPTHWISE_CONV_2D
+    tw_fully_connected_t fully_connected;
+    tw_fully_connected_part_t part;
+    tw_pool_t pool;
+    tw_mean_t mean;
+    tw_table_t table;
+    tw_softmax_t softmax;
+    tw_add_t add;
+    tw_mul_t mul;
+    tw_copy_t copy;
+} tw_params_t;
+
+void tw_decode_params(const tw_model_t *m, const uint8_t *record, tw_params_t *p, tw_rest_t *rest);
 
 #endif

@@ -64,9 +64,7 @@ typedef struct {
 TW_ASSEMBLY static void dot_pairs(const uint32_t *xs, const uint32_t *ws, int32_t *sums, const pairs_t *p) {
     (void)xs, (void)ws, (void)sums, (void)p;
     __asm__ volatile(".syntax unified\n"
-                     "push {r4-r7, lr}\n"
-                     "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n"
-                     "push {r4-r7}\n"
+                     TW_SAVE
                      "mov r9, r1\n mov r11, r2\n"
                      "ldmia r3!, {r4, r5, r6}\n"
                      "mov r8, r4\n mov r12, r6\n"
@@ -79,7 +77,7 @@ TW_ASSEMBLY static void dot_pairs(const uint32_t *xs, const uint32_t *ws, int32_
                      "cmp r1, lr\n bne 2b\n"
                      "mov r2, r11\n stmia r2!, {r6, r7}\n mov r11, r2\n"
                      "cmp r0, r12\n beq 3f\n b 1b\n"
-                     "3:\n pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
+                     "3:\n" TW_RESTORE);
 }
 
 static void run_group(const tw_dense_t *d, uint32_t first, uint32_t pixels, int8_t *y) {
@@ -89,39 +87,38 @@ static void run_group(const tw_dense_t *d, uint32_t first, uint32_t pixels, int8
     int32_t *sums = (int32_t *)(ws + d->row / 2);
     uint32_t *to = xs;
     for (uint32_t i = 0; i < pixels; ++i, to += i & 1 ? 2 : pair_words - 2) {
-        const int8_t *x = d->patch(d->from, first + i, (int8_t *)ws);
-        pack_pixel(x, d->row, to);
-        if (i + 1 == pixels && !(i & 1)) {
-            pack_pixel(x, d->row, to + 2); // the second of its pair, whose sums nobody reads
-        }
+        pack_pixel(d->patch(d->from, first + i, (int8_t *)ws), d->row, to);
     }
+    // Where the last pair lacks its second pixel, it has sums that nobody reads.
     pairs_t p = {0, d->row, ws};
+    tw_step_t step = {d->requant.multiplier, d->requant.shift, d->out_zero, d->act_min, d->act_max};
     const uint8_t *weights = d->weights;
     for (uint32_t unit = 0; unit < d->units; ++unit, weights += d->row) {
         pack_weights(weights, weights + d->row, ws);
         p.start = d->bias[unit];
         dot_pairs(xs, ws, sums, &p);
-        const uint32_t q = d->per_channel ? unit : 0;
-        const tw_step_t step = {d->requant.multiplier + q, d->requant.shift + q, d->out_zero, d->act_min, d->act_max};
         tw_channel_t channel;
         tw_channel_prepare(&channel, &step);
         tw_channel_run(&channel, sums, pixels, y + unit, d->units);
+        step.multiplier += d->per_channel;
+        step.shift += d->per_channel;
     }
 }
 
 // ---- a single pixel
 
-// Words for dot_units: of four taps x_0, x_1 - 256 * x_0, x_2 - 256 * x_1, x_3 - 256 * x_2. Returns their sum.
-static int32_t spread_pixel(const int8_t *x, uint32_t row, int32_t *to) {
-    int32_t sum = 0;
-    for (const int8_t *end = x + row; x < end; x += 4, to += 4) {
-        sum += x[0] + x[1] + x[2] + x[3];
-        to[0] = x[0];
-        to[1] = x[1] - x[0] * 256;
-        to[2] = x[2] - x[1] * 256;
-        to[3] = x[3] - x[2] * 256;
-    }
-    return sum;
+// Words for dot_units: of four taps x_0, x_1 - 256 * x_0, x_2 - 256 * x_1, x_3 - 256 * x_2. Returns their sum. 28 cycles for
+// them. x may lie in the last quarter of what it is spread to: a word is read before it is written over.
+TW_ASSEMBLY static int32_t spread_pixel(const int8_t *x, const int8_t *end, int32_t *to) {
+    (void)x, (void)end, (void)to;
+    __asm__ volatile(".syntax unified\n"
+                     "push {r4-r7, lr}\n movs r3, #0\n mov r12, r3\n"
+                     "1:\n ldmia r0!, {r7}\n sxtb r4, r7\n lsls r5, r7, #16\n asrs r5, #24\n"
+                     "lsls r6, r7, #8\n asrs r6, #24\n asrs r7, #24\n"
+                     "add r12, r4\n add r12, r5\n add r12, r6\n add r12, r7\n"
+                     "lsls r3, r6, #8\n subs r7, r3\n lsls r3, r5, #8\n subs r6, r3\n lsls r3, r4, #8\n subs r5, r3\n"
+                     "stmia r2!, {r4-r7}\n cmp r0, r1\n bne 1b\n"
+                     "mov r0, r12\n pop {r4-r7, pc}\n");
 }
 
 #define UNIT(acc)                                                                                                   \
@@ -139,9 +136,7 @@ typedef struct {
 TW_ASSEMBLY static void dot_units(const int32_t *xs, const uint8_t *weights, const units_t *u, int32_t *sums) {
     (void)xs, (void)weights, (void)u, (void)sums;
     __asm__ volatile(".syntax unified\n"
-                     "push {r3-r7, lr}\n"
-                     "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n"
-                     "push {r4-r7}\n"
+                     TW_SAVE "push {r3}\n"
                      "ldmia r2!, {r3, r4, r5}\n mov r12, r3\n"
                      "lsls r2, r3, #2\n adds r2, r0\n push {r2}\n" // end of xs
                      "lsls r2, r3, #1\n adds r2, r3\n negs r2, r2\n adds r2, #4\n mov lr, r2\n"
@@ -151,15 +146,13 @@ TW_ASSEMBLY static void dot_units(const int32_t *xs, const uint8_t *weights, con
                      "add r1, r12\n" UNIT("r11") "add r1, lr\n"
                      "ldr r2, [sp]\n cmp r0, r2\n bne 1b\n"
                      "mov r0, r8\n mov r1, r9\n mov r2, r10\n mov r3, r11\n"
-                     "add sp, #4\n pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
-                     "pop {r4}\n stmia r4!, {r0-r3}\n pop {r4-r7, pc}\n");
+                     "ldr r4, [sp, #4]\n stmia r4!, {r0-r3}\n add sp, #8\n" TW_RESTORE);
 }
 
 static void run_pixel(const tw_dense_t *d, uint32_t pixel, int8_t *y) {
     int32_t *xs = d->help.scratch;
-    // The patch may lie in the last quarter of what it is spread to: a word is read before it is written over.
     const int8_t *x = d->patch(d->from, pixel, (int8_t *)(xs + d->row) - d->row);
-    const int32_t base = -128 * spread_pixel(x, d->row, xs);
+    const int32_t base = -128 * spread_pixel(x, x + d->row, xs);
     for (uint32_t unit = 0, n; unit < d->units; unit += n) {
         int32_t sums[MOST_UNITS];
         const uint32_t left = d->units - unit;
@@ -171,12 +164,9 @@ static void run_pixel(const tw_dense_t *d, uint32_t pixel, int8_t *y) {
         }
         const uint32_t q = d->per_channel ? unit : 0;
         const tw_step_t step = {d->requant.multiplier + q, d->requant.shift + q, d->out_zero, d->act_min, d->act_max};
-        if (d->per_channel) {
-            tw_requant_channels(&step, sums, n, y + unit);
-        } else {
-            tw_channel_t channel;
-            tw_channel_prepare(&channel, &step);
-            tw_channel_run(&channel, sums, n, y + unit, 1);
+        const uint32_t same = d->per_channel ? n : 1; // a multiplier is taken for as many
+        for (uint32_t i = 0; i < n; i += same) {
+            tw_requant_channels(&step, sums + i, same, y + unit + i);
         }
     }
 }

@@ -3,6 +3,5 @@
 #include "windows.h"
 
 void tw_depthwise_s8(const tw_conv_t *p, const int8_t *x, int8_t *y) {
-    const tw_windows_t s = {.run = 1, .sharing = (uint32_t)p->out.c / p->in.c, .tap = p->out.c, .channel = 1};
-    tw_windows_walk(p, &s, x, y);
+    tw_windows_walk(p, true, x, y);
 }

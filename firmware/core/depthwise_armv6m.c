@@ -3,14 +3,16 @@
 #include "arch.h"
 
 #if TW_ARMV6M
+#include "move.h"
 #include "planes_armv6m.h"
 #include "requant_armv6m.h"
 
 #define CHANNELS 32 // requantised together
 
-// A rectangle of taps. The steps lead to the next tap of a row, and from behind a row's last tap to the next row.
+// A rectangle of taps. The steps lead to the next tap of a row, and from behind a row's last tap to the next row. Weights of
+// several rows are those of whole rows.
 typedef struct {
-    int32_t x_step, w_step, columns, x_row, w_row, rows;
+    int32_t x_step, w_step, columns, x_row, rows;
     uint32_t groups, x_group; // of four channels; bytes from one to the next, 0: all read the same
 } taps_t;
 
@@ -18,11 +20,11 @@ typedef struct {
 TW_ASSEMBLY static void dot_taps(const int8_t *x, const int8_t *w, int32_t *sums, const taps_t *t) {
     (void)x, (void)w, (void)sums, (void)t;
     __asm__ volatile(".syntax unified\n"
-                     "push {r4-r7, lr}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
-                     "ldr r4, [r3]\n mov r12, r4\n ldr r4, [r3, #4]\n mov lr, r4\n ldr r6, [r3, #24]\n"
+                     TW_SAVE
+                     "ldr r4, [r3]\n mov r12, r4\n ldr r4, [r3, #4]\n mov lr, r4\n ldr r6, [r3, #20]\n"
                      "3:\n push {r0-r3, r6}\n" // of this group
                      "ldmia r2!, {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
-                     "mov r7, r3\n ldr r6, [r7, #20]\n"
+                     "mov r7, r3\n ldr r6, [r7, #16]\n"
                      "1:\n push {r6}\n ldr r6, [r7, #8]\n"
                      "2:\n ldr r2, [r0]\n ldr r3, [r1]\n add r0, r12\n add r1, lr\n"
                      "sxtb r4, r2\n sxtb r5, r3\n muls r4, r5\n add r8, r4\n"
@@ -30,11 +32,11 @@ TW_ASSEMBLY static void dot_taps(const int8_t *x, const int8_t *w, int32_t *sums
                      "lsls r4, r2, #8\n lsls r5, r3, #8\n asrs r4, #24\n asrs r5, #24\n muls r4, r5\n add r10, r4\n"
                      "asrs r2, #24\n asrs r3, #24\n muls r2, r3\n add r11, r2\n"
                      "subs r6, #1\n bne 2b\n"
-                     "ldr r4, [r7, #12]\n adds r0, r4\n ldr r4, [r7, #16]\n adds r1, r4\n"
+                     "ldr r4, [r7, #12]\n adds r0, r4\n"
                      "pop {r6}\n subs r6, #1\n bne 1b\n"
                      "pop {r0-r3}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n stmia r2!, {r4-r7}\n"
-                     "ldr r4, [r3, #28]\n adds r0, r4\n adds r1, #4\n pop {r6}\n subs r6, #1\n bne 3b\n"
-                     "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
+                     "ldr r4, [r3, #24]\n adds r0, r4\n adds r1, #4\n pop {r6}\n subs r6, #1\n bne 3b\n"
+                     TW_RESTORE);
 }
 
 // Taps from `first` to before `end` of a kernel's axis; of those, from `in` to before `out` lie inside the input.
@@ -56,43 +58,37 @@ static axis_t axis(int32_t start, int32_t size, int32_t kernel, int32_t dilation
 
 typedef struct {
     const tw_conv_t *p;
-    const int8_t *x;
-    uint32_t outside[1]; // four zero points
+    uint32_t outside[1];   // four zero points
+    int32_t x_step, x_row; // from tap to tap; a kernel one tap wide is read as a row
+    uint32_t groups;       // of four channels, whose sums these are
+    int32_t *sums;
 } input_t;
 
-// Adds taps [y0, y1) x [x0, x1) of n channels from c on; at is where the first one's input lies, NULL: outside.
-static void add_taps(const input_t *s, const int8_t *at, uint32_t c, uint32_t n, const int32_t rect[4], int32_t *sums) {
-    const tw_conv_t *p = s->p;
-    const int32_t rows = rect[1] - rect[0], columns = rect[3] - rect[2], channels = p->in.c;
-    if (rows <= 0 || columns <= 0) {
-        return;
+// Adds taps of input x, NULL: outside. Several rows are whole ones.
+static void add_taps(const input_t *s, const int8_t *x, const int8_t *w, int32_t columns, int32_t rows) {
+    if (columns > 0) {
+        const taps_t t = {
+            x ? s->x_step : 0, s->p->in.c, columns, x ? s->x_row - columns * s->x_step : 0, rows, s->groups, x ? 4 : 0};
+        dot_taps(x ? x : (const int8_t *)s->outside, w, s->sums, &t);
     }
-    const int32_t x_step = p->dilation_w * channels, x_row = p->dilation_h * p->in.w * channels;
-    const bool upright = p->kernel_w == 1; // a column of taps is read as a row
-    const taps_t t = {at ? (upright ? x_row : x_step) : 0, channels, upright ? rows : columns,
-        at ? x_row - columns * x_step : 0, (p->kernel_w - columns) * channels, upright ? 1 : rows, n / 4, at ? 4 : 0};
-    const int8_t *w = (const int8_t *)p->weights + (rect[0] * p->kernel_w + rect[2]) * channels + (int32_t)c;
-    dot_taps(at ? at : (const int8_t *)s->outside, w, sums, &t);
 }
 
-static void run_channels(const input_t *s, const axis_t *v, const axis_t *h, uint32_t first, uint32_t n, int8_t *y) {
-    const tw_conv_t *p = s->p;
-    int32_t sums[CHANNELS];
-    const int8_t *x = s->x + ((v->start + v->in * p->dilation_h) * p->in.w + h->start + h->in * p->dilation_w) * p->in.c;
-    const bool inside = v->in == 0 && v->out == v->end && h->in == 0 && h->out == h->end;
-    for (uint32_t i = 0; i < n; ++i) {
-        sums[i] = p->bias[first + i];
+// Channels from `first` on, of a pixel whose rows of taps lie along v and the taps of one along h.
+static void run_channels(input_t *s, const axis_t *v, const axis_t *h, const int8_t *x, uint32_t first) {
+    const int32_t channels = s->p->in.c;
+    const int8_t *w = (const int8_t *)s->p->weights + first;
+    tw_move(s->sums, s->p->bias + first, 16 * s->groups);
+    if (v->out - v->in == v->end && h->out - h->in == h->end) {
+        add_taps(s, x, w, h->end, v->end);
+        return;
     }
-    add_taps(s, x + first, first, n, (const int32_t[]){v->in, v->out, h->in, h->out}, sums);
-    if (!inside) {
-        add_taps(s, NULL, first, n, (const int32_t[]){0, v->in, 0, h->end}, sums);
-        add_taps(s, NULL, first, n, (const int32_t[]){v->out, v->end, 0, h->end}, sums);
-        add_taps(s, NULL, first, n, (const int32_t[]){v->in, v->out, 0, h->in}, sums);
-        add_taps(s, NULL, first, n, (const int32_t[]){v->in, v->out, h->out, h->end}, sums);
+    for (int32_t row = 0; row < v->end; ++row, x += s->x_row, w += h->end * channels) {
+        const bool inside = row >= v->in && row < v->out;
+        const int32_t in = inside ? h->in : 0, out = inside ? h->out : 0;
+        add_taps(s, NULL, w, in, 1);
+        add_taps(s, x + in * s->x_step, w + in * channels, out - in, 1);
+        add_taps(s, NULL, w + out * channels, h->end - out, 1);
     }
-    const tw_step_t step = {
-        p->requant.multiplier + first, p->requant.shift + first, p->out.zero_point, p->act_min, p->act_max};
-    tw_requant_channels(&step, sums, n, y + first);
 }
 
 void tw_depthwise_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y) {
@@ -105,13 +101,23 @@ void tw_depthwise_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y) {
         tw_depthwise_s8(p, x, y);
         return;
     }
-    const input_t s = {p, x, {(uint8_t)p->in.zero_point * 0x01010101u}};
+    int32_t sums[CHANNELS];
+    const int32_t x_column = p->dilation_w * (int32_t)channels, x_row = p->dilation_h * p->in.w * (int32_t)channels;
+    const bool upright = p->kernel_w == 1;
+    input_t s = {p, {(uint8_t)p->in.zero_point * 0x01010101u}, upright ? x_row : x_column, upright ? x_column : x_row,
+        0, sums};
     for (int32_t oy = 0; oy < p->out.h; ++oy) {
         const axis_t v = axis(oy * p->stride_h - p->pad_top, p->in.h, p->kernel_h, p->dilation_h);
         for (int32_t ox = 0; ox < p->out.w; ++ox, y += channels) {
             const axis_t h = axis(ox * p->stride_w - p->pad_left, p->in.w, p->kernel_w, p->dilation_w);
+            const int8_t *at = x + (v.start * p->in.w + h.start) * (int32_t)channels;
             for (uint32_t c = 0; c < channels; c += CHANNELS) {
-                run_channels(&s, &v, &h, c, channels - c < CHANNELS ? channels - c : CHANNELS, y);
+                const uint32_t n = channels - c < CHANNELS ? channels - c : CHANNELS;
+                s.groups = n / 4;
+                run_channels(&s, upright ? &h : &v, upright ? &v : &h, at + c, c);
+                const tw_step_t step = {
+                    p->requant.multiplier + c, p->requant.shift + c, p->out.zero_point, p->act_min, p->act_max};
+                tw_requant_channels(&step, sums, n, y + c);
             }
         }
     }

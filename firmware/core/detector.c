@@ -46,8 +46,8 @@ void tw_detector_open(tw_detector_t *d, const uint8_t *section) {
     d->section = section;
     d->labels = section[0];
     d->window = section[1];
-    d->refractory_ms = le16(section + 2);
-    d->ignore_ms = le16(section + 4);
+    d->refractory_ms = le16_aligned(section + 2);
+    d->ignore_ms = le16_aligned(section + 4);
     d->memory_bytes = d->labels * (sizeof *d->label + d->window);
 }
 

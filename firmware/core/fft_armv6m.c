@@ -22,10 +22,10 @@ __attribute__((naked, noinline)) static void reorder(tw_complex_t *x) {
 // The rest is one function: r8 is 2^14 throughout, r9 to r12 and lr are what a step says of them. On the stack: twiddle
 // factors of b, c, d (0..23), x (24), end of x (28), sine (32), turn in 1/1024 (36), its step (40), a quarter (44).
 #define BEGIN                                                                                                       \
-    "push {r4-r7, lr}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n sub sp, #48\n"         \
+    TW_SAVE "sub sp, #48\n"         \
     "str r1, [sp, #32]\n movs r3, #1\n lsls r3, #14\n mov r8, r3\n"
 #define END                                                                                                         \
-    "add sp, #48\n pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
+    "add sp, #48\n" TW_RESTORE
 
 #define SCALE(x, by) "muls " x ", " by "\n add " x ", r8\n asrs " x ", #15\n" // rounded x * by / 2^15
 #define SPLIT(word, re, im) "sxth " re ", " word "\n asrs " im ", " word ", #16\n"

@@ -24,7 +24,7 @@ void tw_filterbank_add(const uint32_t *energy, const uint16_t *weight, const uin
 uint32_t tw_filterbank_root(uint64_t x) {
     const uint32_t upper = (uint32_t)(x >> 32), lower = (uint32_t)x;
     // The first 32 bits, from an even place, and how many pairs follow.
-    unsigned pairs = (tw_log_bits(upper) + 1) / 2;
+    unsigned pairs = (tw_fixed_bits(upper) + 1) / 2;
     uint32_t rest = pairs ? upper << (32 - 2 * pairs) | lower >> 2 * pairs : lower;
     uint32_t root = 0, bit = 1u << 30;
     while (bit > rest) {

@@ -9,6 +9,27 @@
 #define EXP_INTEGER_BITS 5
 #define EXP_FRACTION_BITS 26
 
+unsigned tw_fixed_bits(uint32_t x) {
+    unsigned n = 0;
+    if (x >> 16) {
+        n = 16;
+        x >>= 16;
+    }
+    if (x >> 8) {
+        n += 8;
+        x >>= 8;
+    }
+    if (x >> 4) {
+        n += 4;
+        x >>= 4;
+    }
+    if (x >> 2) {
+        n += 2;
+        x >>= 2;
+    }
+    return n + (x >> 1) + (x > 0);
+}
+
 // exp(a) for a in [-1/4, 0), Q0.31: fourth-order Taylor expansion around -1/8.
 static int32_t exp_quarter(int32_t a) {
     const int32_t exp_minus_eighth = 1895147668;

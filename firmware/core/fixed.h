@@ -7,6 +7,12 @@
 
 #include <stdint.h>
 
+#if defined(__ARM_ARCH_6M__) // of 64-bit arithmetic one copy is enough
+#define TW_SHARED __attribute__((noinline, unused)) static
+#else
+#define TW_SHARED static inline
+#endif
+
 // a + b and a << n, modulo 2^32: what the reference computes wherever it does not overflow.
 static inline int32_t tw_fixed_add(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a + (uint32_t)b);
@@ -16,11 +22,8 @@ static inline int32_t tw_fixed_shl(int32_t a, int n) {
     return (int32_t)((uint32_t)a << n);
 }
 
-// round(a * b / 2^31), ties towards +infinity; the one overflow (both INT32_MIN) saturates.
-static inline int32_t tw_fixed_mul(int32_t a, int32_t b) {
-    if (a == INT32_MIN && b == INT32_MIN) {
-        return INT32_MAX;
-    }
+// round(a * b / 2^31), ties towards +infinity. Not of INT32_MIN twice, which nobody asks for: multipliers are not negative.
+TW_SHARED int32_t tw_fixed_mul(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
 
@@ -48,6 +51,9 @@ static inline int32_t tw_fixed_requant(int32_t x, int32_t multiplier, int shift)
 static inline int32_t tw_fixed_clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : x > high ? high : x;
 }
+
+// Bits needed to write x: 0 for 0, 32 for 2^31. Cortex-M0+ has no instruction for it and libgcc's is not allowed here.
+unsigned tw_fixed_bits(uint32_t x);
 
 // exp(a) for a <= 0 in Q5.26, result Q0.31.
 int32_t tw_fixed_exp(int32_t a);

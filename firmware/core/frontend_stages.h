@@ -5,6 +5,7 @@
 #ifndef TW_FRONTEND_STAGES_H
 #define TW_FRONTEND_STAGES_H
 
+#include "fixed.h"
 #include "frontend.h"
 
 // Byte offsets in the section, as numbered in models/SPEC.md.
@@ -74,9 +75,6 @@ void tw_noise_reduce(tw_frontend_t *fe, uint32_t *signal);
 
 // Per-channel automatic gain control: signal[channels] relative to its noise estimate, compressed.
 void tw_pcan_apply(const tw_frontend_t *fe, uint32_t *signal);
-
-// Bits needed to write x: 0 for 0, 32 for 2^31. Cortex-M0+ has no instruction for it and libgcc's is not allowed here.
-unsigned tw_log_bits(uint32_t x);
 
 // signal[channels] -> features[channels]: natural logarithm << log_shift.
 void tw_log_apply(const tw_frontend_t *fe, const uint32_t *signal, uint16_t *features);

@@ -6,11 +6,13 @@
 
 // One row: adds to `from`, if there is one, and writes to `sums`, or to y if there are none.
 static void row(const tw_fully_connected_t *p, const int8_t *x, const uint32_t *from, uint32_t *sums, int8_t *y) {
+    const uint32_t depth = p->depth;
     const uint8_t *weights = p->weights;
-    for (uint32_t unit = 0; unit < p->units; ++unit, weights += tw_row_bytes(p->depth)) {
+    for (uint32_t unit = 0; unit < p->units; ++unit, weights += tw_row_bytes(depth) - depth) {
         uint32_t sum = (uint32_t)p->bias[unit] + (from ? from[unit] : 0);
-        for (uint32_t i = 0; i < p->depth; ++i) {
-            sum += (uint32_t)((weights[i] - 128) * x[i]);
+        const int8_t *at = x;
+        for (const int8_t *end = x + depth; at < end;) {
+            sum += (uint32_t)((*weights++ - 128) * *at++);
         }
         if (sums) {
             sums[unit] = sum;

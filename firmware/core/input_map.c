@@ -16,10 +16,10 @@ int tw_input_map_check(const uint8_t *section) {
 }
 
 void tw_input_map_open(tw_input_map_t *map, const uint8_t *section) {
-    map->multiply = le32(section);
-    map->add = le32(section + 4);
-    map->divide = le32(section + 8);
-    map->offset = (int32_t)le32(section + 12);
+    map->multiply = le32_aligned(section);
+    map->add = le32_aligned(section + 4);
+    map->divide = le32_aligned(section + 8);
+    map->offset = (int32_t)le32_aligned(section + 12);
     map->shift = section[16];
     map->low = (int8_t)section[17];
     map->high = (int8_t)section[18];

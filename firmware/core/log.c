@@ -10,27 +10,6 @@ enum {
     ONE_HALF = 1 << (FRACTION_BITS - 1),
 };
 
-unsigned tw_log_bits(uint32_t x) {
-    unsigned n = 0;
-    if (x >> 16) {
-        n = 16;
-        x >>= 16;
-    }
-    if (x >> 8) {
-        n += 8;
-        x >>= 8;
-    }
-    if (x >> 4) {
-        n += 4;
-        x >>= 4;
-    }
-    if (x >> 2) {
-        n += 2;
-        x >>= 2;
-    }
-    return n + (x >> 1) + (x > 0);
-}
-
 // log2(1 + f) for f = mantissa / 65536. The table holds log2(1 + f) - f. The step between entries is shifted by 16
 // where an interpolation would by 9, as in the reference, so it contributes -2..0; the sum may reach above 65535.
 static uint32_t log2_fraction(const uint16_t *table, uint32_t mantissa) {
@@ -40,7 +19,7 @@ static uint32_t log2_fraction(const uint16_t *table, uint32_t mantissa) {
 }
 
 static uint32_t natural_log(const uint16_t *table, uint32_t x, unsigned scale_shift) {
-    const unsigned whole = tw_log_bits(x) - 1;
+    const unsigned whole = tw_fixed_bits(x) - 1;
     const uint32_t aligned = whole < FRACTION_BITS ? x << (FRACTION_BITS - whole) : x >> (whole - FRACTION_BITS);
     const uint32_t fraction = log2_fraction(table, aligned & 0xFFFF);
     const uint32_t ln = LN2 * whole + ((LN2 * fraction + ONE_HALF) >> FRACTION_BITS); // below 2^21

@@ -19,9 +19,9 @@ int tw_model_open(tw_model_t *m, const void *bytes, size_t len) {
 }
 
 int tw_model_verify(const tw_model_t *m) {
-    const uint32_t start = TW_HEADER_BYTES + (uint32_t)TW_SECTION_BYTES * le16(m->file + 6);
+    const uint32_t start = TW_HEADER_BYTES + (uint32_t)TW_SECTION_BYTES * le16_aligned(m->file + 6);
     const uint32_t crc = tw_crc_32(0, m->file + start, m->file_bytes - start);
-    return crc == le32(m->file + 20) ? TW_OK : TW_ERR_CRC;
+    return crc == le32_aligned(m->file + 20) ? TW_OK : TW_ERR_CRC;
 }
 
 int tw_model_attach(tw_model_t *m, void *arena, size_t len) {

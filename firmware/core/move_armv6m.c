@@ -2,6 +2,14 @@
 #include "move.h"
 
 #if TW_ARMV6M
+__attribute__((used)) TW_ASSEMBLY void tw_save(void) {
+    __asm__ volatile("mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n bx lr\n");
+}
+
+__attribute__((used)) TW_ASSEMBLY void tw_restore(void) {
+    __asm__ volatile("pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
+}
+
 // Words upwards, four at a time where there are as many; `end` is behind the last one. 17 cycles for 16 bytes.
 TW_ASSEMBLY static void move_up(void *to, const void *from, const void *end) {
     (void)to, (void)from, (void)end;

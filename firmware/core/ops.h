@@ -13,7 +13,7 @@
 typedef struct {
     uint16_t h, w, c;
     int16_t zero_point; // -128..127
-} tw_shape_t;
+} __attribute__((aligned(4))) tw_shape_t; // copied in two words
 
 // One multiplier and shift a channel, straight from the file: see tw_fixed_requant.
 typedef struct {

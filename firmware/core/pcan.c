@@ -13,7 +13,7 @@ static uint32_t gain(const int16_t *table, uint32_t noise) {
     if (noise < 2) {
         return (uint16_t)table[noise];
     }
-    const unsigned exponent = tw_log_bits(noise) - 1; // 1..31
+    const unsigned exponent = tw_fixed_bits(noise) - 1; // 1..31
     const int16_t *parabola = table + 2 + 3 * (exponent - 1);
     const uint32_t aligned = exponent < POSITION_BITS ? noise << (POSITION_BITS - exponent)
                                                       : noise >> (exponent - POSITION_BITS);

@@ -43,7 +43,7 @@ TW_ASSEMBLY static void pair_up(const int8_t *x, uint32_t *to, const columns_t *
 TW_ASSEMBLY static void dot_plane(uint32_t *plane, const uint32_t *end, uint32_t pairs, const int32_t *filter) {
     (void)plane, (void)end, (void)pairs, (void)filter;
     __asm__ volatile(".syntax unified\n"
-                     "push {r4-r7, lr}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+                     TW_SAVE
                      "lsls r2, #3\n"                  // bytes of a column's sums
                      "ldmia r3!, {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
                      "ldmia r3!, {r4-r6}\n mov r12, r4\n mov lr, r5\n"
@@ -53,7 +53,7 @@ TW_ASSEMBLY static void dot_plane(uint32_t *plane, const uint32_t *end, uint32_t
                      "adds r0, #%c0\n" COLUMN("r12", "lr") "subs r0, #%c1\n stmia r0!, {r6, r7}\n"
                      "ldr r1, [sp]\n cmp r0, r1\n bne 2b\n"
                      "pop {r4}\n ldr r0, [sp]\n adds r0, #%c2\n str r0, [sp]\n ldr r1, [sp, #4]\n cmp r0, r1\n bne 1b\n"
-                     "add sp, #16\n pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
+                     "add sp, #16\n" TW_RESTORE
                      ::"i"(4 * PITCH - 16), "i"(8 * PITCH + 16), "i"(4 * PITCH));
 }
 
@@ -67,11 +67,17 @@ bool tw_planes_fit(const tw_conv_t *p) {
            p->dilation_w == 1 && p->help.scratch_bytes >= 4 * plane_words(p) + strip;
 }
 
+// 7 cycles for 3 words.
+TW_ASSEMBLY static void put_words(uint32_t *to, const uint32_t *end, uint32_t word) {
+    (void)to, (void)end, (void)word;
+    __asm__ volatile(".syntax unified\n"
+                     "push {r4, lr}\n movs r3, r2\n movs r4, r2\n b 2f\n"
+                     "1:\n stmia r0!, {r2-r4}\n 2:\n cmp r0, r1\n bne 1b\n pop {r4, pc}\n");
+}
+
 // What is outside the input is the zero point, on both sides of it.
 static void clear(uint32_t *plane, uint32_t columns, int32_t zero) {
-    for (uint32_t *end = plane + columns * PITCH; plane < end;) {
-        *plane++ = (uint32_t)zero * 0x10001u;
-    }
+    put_words(plane, plane + columns * PITCH, (uint32_t)zero * 0x10001u); // PITCH is a multiple of 3
 }
 
 // The plane of one channel's rows `top` to `top + HEIGHT` of the input, of which some may lie outside.
@@ -94,6 +100,7 @@ static void fill_plane(const tw_conv_t *p, const int8_t *x, int32_t top, uint32_
 // Rows `top` to `top + rows` of the output, all channels, to `strip`.
 static void run_strip(const tw_conv_t *p, const int8_t *x, int32_t top, uint32_t rows, uint32_t *plane, int8_t *strip) {
     const uint32_t channels = p->out.c, row = p->out.w * channels;
+    tw_step_t step = {NULL, NULL, p->out.zero_point, p->act_min, p->act_max};
     for (uint32_t c = 0; c < channels; ++c) {
         int32_t filter[7];
         const int8_t *w = (const int8_t *)p->weights + c;
@@ -104,7 +111,8 @@ static void run_strip(const tw_conv_t *p, const int8_t *x, int32_t top, uint32_t
         filter[6] = p->bias[c];
         fill_plane(p, x + c, top - p->pad_top, plane);
         dot_plane(plane, plane + p->out.w * PITCH, (rows + 1) / 2, filter);
-        const tw_step_t step = {p->requant.multiplier + c, p->requant.shift + c, p->out.zero_point, p->act_min, p->act_max};
+        step.multiplier = p->requant.multiplier + c;
+        step.shift = p->requant.shift + c;
         tw_channel_t channel;
         tw_channel_prepare(&channel, &step);
         channel.columns = p->out.w;

@@ -20,47 +20,40 @@ static region_t region(const tw_pool_t *p, int32_t oy, int32_t ox) {
     return r;
 }
 
-static int32_t average(const tw_pool_t *p, const int8_t *x, region_t r) {
-    int32_t sum = 0;
-    uint32_t count = 0;
+// The mean or the largest of one channel's elements.
+static int32_t reduce(const tw_pool_t *p, const int8_t *x, region_t r, bool mean) {
+    int32_t sum = mean ? 0 : INT8_MIN; // or the largest
     const size_t step = p->in.c;
     for (int32_t iy = r.top; iy < r.bottom; ++iy) {
         const int8_t *at = x + ((size_t)iy * p->in.w + (size_t)r.left) * step;
-        for (const int8_t *end = at + (size_t)(r.right - r.left) * step; at < end; at += step, ++count) {
-            sum += *at;
+        for (const int8_t *end = at + (size_t)(r.right - r.left) * step; at < end; at += step) {
+            const int32_t value = *at;
+            sum = mean ? sum + value : value > sum ? value : sum;
         }
     }
-    const uint32_t mean = ((uint32_t)(sum < 0 ? -sum : sum) + count / 2) / count; // a half goes away from zero
-    return sum < 0 ? -(int32_t)mean : (int32_t)mean;
-}
-
-static int32_t maximum(const tw_pool_t *p, const int8_t *x, region_t r) {
-    int32_t most = INT8_MIN;
-    for (int32_t iy = r.top; iy < r.bottom; ++iy) {
-        for (int32_t ix = r.left; ix < r.right; ++ix) {
-            const int32_t value = x[((size_t)iy * p->in.w + (size_t)ix) * p->in.c];
-            most = value > most ? value : most;
-        }
+    if (!mean) {
+        return sum;
     }
-    return most;
+    const uint32_t count = (uint32_t)((r.bottom - r.top) * (r.right - r.left));
+    const uint32_t rounded = ((uint32_t)(sum < 0 ? -sum : sum) + count / 2) / count; // a half goes away from zero
+    return sum < 0 ? -(int32_t)rounded : (int32_t)rounded;
 }
 
-static void pool(const tw_pool_t *p, const int8_t *x, int8_t *y,
-    int32_t (*reduce)(const tw_pool_t *p, const int8_t *x, region_t r)) {
+static void pool(const tw_pool_t *p, const int8_t *x, int8_t *y, bool mean) {
     for (int32_t oy = 0; oy < p->out.h; ++oy) {
         for (int32_t ox = 0; ox < p->out.w; ++ox) {
             const region_t r = region(p, oy, ox);
             for (uint32_t c = 0; c < p->out.c; ++c) {
-                *y++ = (int8_t)tw_fixed_clamp(reduce(p, x + c, r), p->act_min, p->act_max);
+                *y++ = (int8_t)tw_fixed_clamp(reduce(p, x + c, r, mean), p->act_min, p->act_max);
             }
         }
     }
 }
 
 void tw_pool_average_s8(const tw_pool_t *p, const int8_t *x, int8_t *y) {
-    pool(p, x, y, average);
+    pool(p, x, y, true);
 }
 
 void tw_pool_max_s8(const tw_pool_t *p, const int8_t *x, int8_t *y) {
-    pool(p, x, y, maximum);
+    pool(p, x, y, false);
 }

@@ -24,11 +24,11 @@ typedef struct {
     uint32_t sums_skip;
     int32_t y_skip; // and from behind a column's outputs to the next
     uint32_t pitch; // bytes of a column with them
-    tw_step_t step;
+    const tw_step_t *step;
     bool narrow; // whether all this may be used
 } tw_channel_t;
 
-// For one column.
+// For one column. The step stays where it is until the channel has run.
 void tw_channel_prepare(tw_channel_t *c, const tw_step_t *step);
 
 // n sums of each column, at least 1: y[0], y[stride], ...

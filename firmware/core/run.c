@@ -3,12 +3,6 @@
 #include "arch.h"
 #include "decode.h"
 
-static uint8_t *second_input(const tw_model_t *m, const uint8_t *record) {
-    tw_tensor_t in2;
-    tw_decode_tensor(m, tw_decode_in2(record), &in2);
-    return tw_decode_address(m, &in2);
-}
-
 static void run_op(const tw_model_t *m, const uint8_t *record) {
     tw_op_t op;
     tw_tensor_t in, out;
@@ -17,67 +11,51 @@ static void run_op(const tw_model_t *m, const uint8_t *record) {
     tw_decode_tensor(m, op.out, &out);
     const int8_t *x = (const int8_t *)tw_decode_address(m, &in);
     int8_t *y = (int8_t *)tw_decode_address(m, &out);
-    union {
-        tw_conv_t conv;
-        tw_fully_connected_t fully_connected;
-        tw_fully_connected_part_t part;
-        tw_pool_t pool;
-        tw_mean_t mean;
-        tw_table_t table;
-        tw_softmax_t softmax;
-        tw_add_t add;
-        tw_mul_t mul;
-        tw_copy_t copy;
-    } p;
+    uint8_t *x2 = NULL;
+    if (tw_decode_has_in2(op.code)) {
+        tw_tensor_t in2;
+        tw_decode_tensor(m, tw_decode_in2(record), &in2);
+        x2 = tw_decode_address(m, &in2);
+    }
+    tw_params_t p;
     tw_rest_t rest; // already checked
+    tw_decode_params(m, record, &p, &rest);
     switch (op.code) {
         case TW_OP_CONV_2D:
-            tw_decode_conv(m, record, &p.conv, &rest);
             TW_CONV2D(&p.conv, x, y);
             break;
         case TW_OP_DEPTHWISE_CONV_2D:
-            tw_decode_conv(m, record, &p.conv, &rest);
             TW_DEPTHWISE(&p.conv, x, y);
             break;
         case TW_OP_FULLY_CONNECTED:
-            tw_decode_fully_connected(m, record, &p.fully_connected, &rest);
             TW_FULLY_CONNECTED(&p.fully_connected, x, y);
             break;
         case TW_OP_AVERAGE_POOL_2D:
-            tw_decode_pool(m, record, &p.pool, &rest);
             tw_pool_average_s8(&p.pool, x, y);
             break;
         case TW_OP_MAX_POOL_2D:
-            tw_decode_pool(m, record, &p.pool, &rest);
             tw_pool_max_s8(&p.pool, x, y);
             break;
         case TW_OP_MEAN:
-            tw_decode_mean(m, record, &p.mean, &rest);
             tw_mean_s8(&p.mean, x, y);
             break;
         case TW_OP_TABLE:
-            tw_decode_table(m, record, &p.table, &rest);
             tw_table_map(&p.table, (const uint8_t *)x, (uint8_t *)y);
             break;
         case TW_OP_SOFTMAX:
-            tw_decode_softmax(m, record, &p.softmax, &rest);
             tw_softmax_s8(&p.softmax, x, y);
             break;
         case TW_OP_ADD:
-            tw_decode_add(m, record, &p.add, &rest);
-            tw_add_s8(&p.add, x, (const int8_t *)second_input(m, record), y);
+            tw_add_s8(&p.add, x, (const int8_t *)x2, y);
             break;
         case TW_OP_MUL:
-            tw_decode_mul(m, record, &p.mul, &rest);
-            tw_mul_s8(&p.mul, x, (const int8_t *)second_input(m, record), y);
+            tw_mul_s8(&p.mul, x, (const int8_t *)x2, y);
             break;
         case TW_OP_COPY:
-            tw_decode_copy(m, record, &p.copy, &rest);
             tw_copy_runs(&p.copy, (const uint8_t *)x, (uint8_t *)y);
             break;
         case TW_OP_FULLY_CONNECTED_PART:
-            tw_decode_fully_connected_part(m, record, &p.part, &rest);
-            tw_fully_connected_part_s8(&p.part, x, (uint32_t *)(void *)second_input(m, record), y);
+            tw_fully_connected_part_s8(&p.part, x, (uint32_t *)(void *)x2, y);
             break;
         default: // TW_OP_STATE_PUSH: check_ops.c lets no other code through
             tw_state_push(tw_shape_count(&in.shape), (const uint8_t *)x, tw_shape_count(&out.shape), (uint8_t *)y);

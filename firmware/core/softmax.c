@@ -9,14 +9,6 @@ static int32_t exponential(const tw_softmax_t *p, int32_t difference) {
     return tw_fixed_exp(tw_fixed_mul(tw_fixed_shl(difference, p->shift), p->multiplier));
 }
 
-static int leading_zeros(uint32_t x) {
-    int n = 0;
-    for (uint32_t bit = 0x80000000u; bit != 0 && (x & bit) == 0; bit >>= 1) {
-        ++n;
-    }
-    return n;
-}
-
 static void softmax_row(const tw_softmax_t *p, const int8_t *x, int8_t *y) {
     int32_t most = INT8_MIN;
     for (uint32_t c = 0; c < p->c; ++c) {
@@ -29,7 +21,7 @@ static void softmax_row(const tw_softmax_t *p, const int8_t *x, int8_t *y) {
         }
     }
     // sum = m * 2^-headroom with m in [1, 2): invert m, put the exponent back with the final shift.
-    const int headroom = leading_zeros(sum);
+    const int headroom = 32 - (int)tw_fixed_bits(sum);
     const int32_t scale = tw_fixed_inverse((int32_t)((sum << headroom) - 0x80000000u));
     const int shift = SUM_INTEGER_BITS - headroom + 31 - 8;
     for (uint32_t c = 0; c < p->c; ++c) {

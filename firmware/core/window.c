@@ -59,7 +59,7 @@ unsigned tw_window_apply(tw_frontend_t *fe) {
     memset(samples + window, 0, (TW_FRONTEND_FFT - window) * sizeof samples[0]);
 
     // The reference negates in 16 bits, so to it -32768 has no magnitude at all, and a shift leaves nothing of it.
-    const unsigned shift = 15 - tw_log_bits(magnitudes & 0x7FFF);
+    const unsigned shift = 15 - tw_fixed_bits(magnitudes & 0x7FFF);
     if (shift && magnitudes >> 15) {
         for (const int16_t *end = samples + window; samples < end; samples++) {
             *samples = *samples == INT16_MIN ? 0 : *samples;

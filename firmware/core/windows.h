@@ -5,14 +5,7 @@
 
 #include "ops.h"
 
-typedef struct {
-    uint32_t run;           // input channels of one tap that an output channel reads
-    uint32_t sharing;       // output channels that read the same ones; out.c: all of them
-    uint32_t tap, channel;  // bytes from one tap's weights to the next one's, from one output channel's to the next one's
-    uint8_t sign;           // what makes a weight's byte an int8: 0x80 where 128 was added, else 0
-} tw_windows_t;
-
 // y = clamp(requant(bias + sum w * x) + out_zero), pixel by pixel; x is the zero point outside the input.
-void tw_windows_walk(const tw_conv_t *p, const tw_windows_t *s, const int8_t *x, int8_t *y);
+void tw_windows_walk(const tw_conv_t *p, bool depthwise, const int8_t *x, int8_t *y);
 
 #endif

@@ -36,7 +36,7 @@ PARAMS = {
 
 def test_steps_equal_the_reference(tmp_path: Path) -> None:
     """On the instruction set itself: the emulator knows no other."""
-    program = bench.build(tmp_path, HERE / "fast_frontend.c", [], "window_armv6m filterbank_* log move*")
+    program = bench.build(tmp_path, HERE / "fast_frontend.c", [], "window_armv6m filterbank_* log fixed move*")
     sine = np.round(32767 * np.sin(2 * np.pi * np.arange(129) / 512)).astype("<i2").tobytes()
     _, sent = bench.run(program, struct.pack("<II", FIRST, END) + sine)
     assert struct.unpack("<I", sent)[0] == END, "the number is the first case that differs"

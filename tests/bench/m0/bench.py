@@ -36,9 +36,11 @@ NETWORKS = (
     "mlperf-tiny/vww_96_int8",
 )
 CORE = REPO / "firmware" / "core"
-# As dynruntime.mk builds a native module.
+# As dynruntime.mk and natmod.mk build the native module, but file by file and with libgcc's division.
 FLAGS = ["-std=c99", "-Os", "-mcpu=cortex-m0plus", "-mthumb", "-ffreestanding", "-fno-tree-loop-distribute-patterns",
-         "-fpic", "-fno-common", "-ffunction-sections", "-Wall", "-Wextra"]  # fmt: skip
+         "-fpic", "-fno-common", "-ffunction-sections", "-Wall", "-Wextra", "-fno-inline-functions-called-once",
+         "-fno-tree-loop-optimize", "-fno-move-loop-invariants", "-fno-ipa-sra", "-fno-tree-sink",
+         "-fno-tree-tail-merge", "-fno-tree-dominator-opts"]  # fmt: skip
 
 
 def rp2040js() -> Path | None:

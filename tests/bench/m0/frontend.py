@@ -22,7 +22,7 @@ from tinywake.core import Frontend
 from tinywake.frontend import FrontendParams, frontend_section
 
 CLIPS = ("okay_nabu_1", "speech", "music", "silence")
-SOURCES = "frontend* window window_* fft* filterbank* noise* pcan* log* input_map* move*"
+SOURCES = "frontend* window window_* fft* filterbank* noise* pcan* log* input_map* fixed move*"
 # ESPHome's map of a feature to an int8 input: (u * 256 + 333) / 666 - 128.
 INPUT_MAP = struct.pack("<IIIiBbbB", 256, 333, 666, -128, 0, -128, 127, 0)
 
