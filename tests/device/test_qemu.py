@@ -299,6 +299,6 @@ def test_an_emulator_that_does_not_start_says_why(kind: type[QemuBoard], monkeyp
 
 def test_what_is_missing_is_named(kind: type[QemuBoard], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kind, "firmware", "missing")
-    assert kind.available() == f"{kind.name}: the firmware is not built: tools/setup.sh cross && make targets"
+    assert kind.available() == f"{kind.name}: the firmware is not built: {kind.built_by}"
     monkeypatch.setattr(kind, "machine", ("no-such-emulator",))
     assert str(kind.available()).startswith(f"{kind.name}: no no-such-emulator: ")
