@@ -10,10 +10,11 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import IO
 
 from tinywake.errors import ToolError
 
-__all__ = ["cache_folder", "check_writable", "keep_apart", "write_beside"]
+__all__ = ["cache_folder", "check_writable", "keep_apart", "save", "write_beside"]
 
 
 def cache_folder() -> Path:
@@ -46,6 +47,16 @@ def write_beside(path: Path, write: Callable[[Path], object]) -> None:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """As write_beside, for a function that writes into an open binary file."""
+
+    def into(part: Path) -> None:
+        with part.open("wb") as file:
+            write(file)
+
+    write_beside(path, into)
 
 
 def check_writable(path: Path) -> None:

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""What the verbs share: the two streams, a bar, a result as text or JSON, a file that is whole or not there."""
+"""What the verbs share: the two streams, a bar, a result as text or JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tinywake.files import write_beside
-
-__all__ = ["err", "out", "print_json", "progress", "save", "show"]
+__all__ = ["err", "out", "print_json", "progress", "show"]
 
 out = Console(highlight=False, soft_wrap=True, markup=False)  # names and paths may hold brackets
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -27,16 +24,6 @@ def progress() -> Iterator[Progress]:
                TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         yield bar
-
-
-def save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a binary file beside and rename it."""
-
-    def into(part: Path) -> None:
-        with part.open("wb") as file:
-            write(file)
-
-    write_beside(path, into)
 
 
 def print_json(value: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from tinywake.cli.options import GateFile, Json, ModelFile, Target
-from tinywake.terminal import err, print_json, progress, save, show
+from tinywake.files import save
+from tinywake.terminal import err, print_json, progress, show
 from tinywake.terminal import out as console
 
 __all__ = ["eval_", "features", "listen"]

@@ -10,8 +10,9 @@ import typer
 
 from tinywake.cli.options import BoardName, Json, Picture, Target
 from tinywake.errors import CompileError
+from tinywake.files import save
 from tinywake.terminal import out as console
-from tinywake.terminal import print_json, save, show
+from tinywake.terminal import print_json, show
 
 __all__ = ["bench", "compare", "compile_", "inspect", "run"]
 

@@ -20,6 +20,7 @@ from tinywake.compiler.memory.plan import plan
 from tinywake.compiler.twm.listening import Detector, InputMap, Label, Listening
 from tinywake.compiler.twm.pack import pack
 from tinywake.compiler.twm.unpack import parse
+from tinywake.device.line.files import BoardFiles
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 from tinywake.frontend import FrontendParams
@@ -88,28 +89,18 @@ def features_on(
     field = file.index(_KEEP.section()) + _OFFSET
     first = parse(file).tensors[parse(file).input].offset
     with RawRepl(port, timeout) as board:
+        files = BoardFiles(board, directory)
         board.exec(_LISTEN.format(span=_SPAN, clip=_CLIP, frames=_FRAMES))
         try:
             for clip in clips:
-                _put(board, directory, clip.astype("<i2").tobytes())
+                files.put(_CLIP, clip.astype("<i2").tobytes())
                 frames, window, above = np.zeros(0, np.int64), 0, True
                 while above:
                     board.exec(f"features({model!r}, {field}, {window}, {first}, {params.channels}, {chunk})")
-                    part = np.frombuffer(_get(board, directory), np.int8).astype(np.int64) + 128
+                    part = np.frombuffer(files.get(_FRAMES), np.int8).astype(np.int64) + 128
                     frames = part if window == 0 else frames + part
                     above, window = bool((part == _SPAN).any()), window + 1
                 yield frames.astype(np.uint16).reshape(-1, params.channels)
         finally:
             with suppress(DeviceError):
-                board.exec(f"import os\nfor f in ({_CLIP!r}, {_FRAMES!r}):\n    if f in os.listdir(): os.remove(f)")
-
-
-def _put(board: RawRepl, directory: Path | None, pcm: bytes) -> None:
-    if directory is None:
-        board.put(_CLIP, pcm)
-    else:
-        (directory / _CLIP).write_bytes(pcm)
-
-
-def _get(board: RawRepl, directory: Path | None) -> bytes:
-    return board.get(_FRAMES) if directory is None else (directory / _FRAMES).read_bytes()
+                files.remove(_CLIP, _FRAMES)

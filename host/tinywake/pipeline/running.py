@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from tinywake.compiler.twm.unpack import TwmFile, unpack
 from tinywake.errors import ToolError
 from tinywake.evaluate.traces import Trace, steps_of, trace_twm
-from tinywake.files import write_beside
+from tinywake.files import save, write_beside
 
 __all__ = ["run_network"]
 
@@ -60,7 +61,7 @@ def _write_dump(
         entry = {"operator": number, "kind": op.kind, "inputs": op.inputs, "output": op.output, "file": None}
         if number in steps:
             name, step = f"{number:03}-{op.kind}.npy", steps[number]
-            _save(folder / name, layers[number].values)
+            save(folder / name, partial(np.save, arr=layers[number].values))
             entry |= {"file": name, "shape": step.shape, "type": step.dtype, "arena": (step.start, step.end)}
             entry["zero_point"] = file.tensors[op.output].zero_point
             entry["tflite_tensor"] = op.origin
@@ -70,17 +71,9 @@ def _write_dump(
         ("input", x, file.input, file.input_scale), ("output", y, file.output, file.output_scale)
     ):  # fmt: skip
         tensor = file.tensors[number]
-        _save(folder / f"{name}.npy", array)
+        save(folder / f"{name}.npy", partial(np.save, arr=array))
         ends[name] = {"file": f"{name}.npy", "shape": array.shape[1:], "type": tensor.dtype, "tensor": number,
                       "zero_point": tensor.zero_point, "scale": scale}  # fmt: skip
     lines = [f" {json.dumps(key)}: {json.dumps(value)},\n" for key, value in (about | ends).items()]
     text = "".join(lines) + ' "operators": [\n  ' + ",\n  ".join(map(json.dumps, operators)) + "\n ]\n"
     write_beside(folder / "index.json", lambda part: part.write_text("{\n" + text + "}\n"))
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.save(file, array)
-
-    write_beside(path, write)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tinywake.device.line.files import BoardFiles
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
@@ -35,22 +36,16 @@ def run_on(
     wanted = "".join(f"{tensor}," for tensor in said.wanted)
     code = f"import tinywake.batch\ntinywake.batch.run({model!r}, {_X!r}, {_Y!r}, ({wanted})) and None"
     with RawRepl(port, timeout) as repl:
+        files = BoardFiles(repl, directory)
         try:
-            _put(repl, directory, x)
+            files.put(_X, x)
             repl.exec(code, said.feed)
             if not said.whole:
                 raise DeviceError(f"{port}: a tensor arrived damaged; check the cable and run again")
-            return repl.get(_Y) if directory is None else (directory / _Y).read_bytes(), said.values
+            return files.get(_Y), said.values
         finally:
             with suppress(DeviceError):
-                repl.exec(f"import os\nfor f in ({_X!r}, {_Y!r}):\n    if f in os.listdir(): os.remove(f)")
-
-
-def _put(repl: RawRepl, directory: Path | None, x: bytes) -> None:
-    if directory is None:
-        repl.put(_X, x)
-    else:
-        (directory / _X).write_bytes(x)
+                files.remove(_X, _Y)
 
 
 class _Tensors:

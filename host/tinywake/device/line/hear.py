@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinywake.device.line.events import End, Error, Event, Hit, Label, Score
+from tinywake.device.line.files import BoardFiles
 from tinywake.device.line.lines import LineReader, printable
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
@@ -57,15 +58,14 @@ def listen_on(
     board counts as dead.
     """
     with RawRepl(port, timeout) as board:
+        files = BoardFiles(board, directory)
         try:
-            labels = _load(board, model, _put_gate(board, gate, directory))
+            labels = _load(board, model, _put_gate(files, gate))
             for clip in clips:
-                _put_clip(board, clip, directory)
+                _put_clip(files, clip)
                 yield _listen(board, labels)
         finally:
-            _remove(board, _CLIP, directory)
-            if gate is not None:
-                _remove(board, _GATE, directory)
+            files.remove(_CLIP, _GATE)
 
 
 def play_on(
@@ -83,7 +83,8 @@ def play_on(
     listens. The rest as in listen_on.
     """
     with RawRepl(port, timeout) as board:
-        _put_clip(board, clip, directory)
+        files = BoardFiles(board, directory)
+        _put_clip(files, clip)
         reader = LineReader()
 
         def take(data: bytes) -> None:
@@ -93,7 +94,7 @@ def play_on(
         try:
             board.exec(f"import tinywake.main as m\nm.load() and None\nm.run(mic={_CLIP!r}, paced={paced})", take)
         finally:
-            _remove(board, _CLIP, directory)
+            files.remove(_CLIP)
 
 
 def _load(board: RawRepl, model: str | None, gate: str | None) -> tuple[str, ...]:
@@ -105,7 +106,7 @@ def _load(board: RawRepl, model: str | None, gate: str | None) -> tuple[str, ...
     return tuple(label.label for label in labels if label.wake)
 
 
-def _put_clip(board: RawRepl, clip: npt.NDArray[np.int16], directory: Path | None) -> None:
+def _put_clip(files: BoardFiles, clip: npt.NDArray[np.int16]) -> None:
     if clip.dtype != np.int16 or clip.ndim != 1:
         raise TypeError(f"a clip is int16 [samples], not {clip.dtype} {list(clip.shape)}")
     data = io.BytesIO()
@@ -114,29 +115,15 @@ def _put_clip(board: RawRepl, clip: npt.NDArray[np.int16], directory: Path | Non
         file.setsampwidth(2)
         file.setframerate(16000)
         file.writeframes(clip.astype("<i2").tobytes())
-    _put(board, _CLIP, data.getvalue(), directory)
+    files.put(_CLIP, data.getvalue())
 
 
-def _put_gate(board: RawRepl, gate: str | None, directory: Path | None) -> str | None:
+def _put_gate(files: BoardFiles, gate: str | None) -> str | None:
     """The gate's name on the board."""
     if gate is None or gate == "energy":
         return gate
-    _put(board, _GATE, Path(gate).read_bytes(), directory)
+    files.put(_GATE, Path(gate).read_bytes())
     return _GATE
-
-
-def _put(board: RawRepl, name: str, data: bytes, directory: Path | None) -> None:
-    if directory is None:
-        board.put(name, data)
-    else:
-        (directory / name).write_bytes(data)
-
-
-def _remove(board: RawRepl, name: str, directory: Path | None) -> None:
-    if directory is not None:
-        (directory / name).unlink(missing_ok=True)
-    else:
-        board.exec(f"import os\nif {name!r} in os.listdir(): os.remove({name!r})")
 
 
 def _run(board: RawRepl, code: str) -> list[Event]:
