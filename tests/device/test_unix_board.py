@@ -93,10 +93,11 @@ def test_boot_and_main_run_as_on_a_board(tmp_path: Path) -> None:
 
 def test_a_tick_runs_while_the_prompt_waits(board: UnixBoard) -> None:
     count = "n = 0\ndef count(_):\n    global n\n    n += 1\n"
+    begun = time.monotonic()
     execute(board.port, "import unixboard\n" + count + "unixboard.tick(10, count)")
     time.sleep(0.5)
     ticks = int(execute(board.port, "print(n)", reset=False))
-    assert 30 <= ticks <= 80  # 0.5 s and two calls of mpremote
+    assert 30 <= ticks <= 100 * (time.monotonic() - begun)
     execute(board.port, "unixboard.tick(0); m = n", reset=False)
     time.sleep(0.1)
     assert execute(board.port, "print(n - m)", reset=False).strip() == "0"
