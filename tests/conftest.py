@@ -25,15 +25,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "on(target): the one emulated board of a test that has no such parameter")
     config.addinivalue_line("markers", "lean(*targets): emulated chips on which make test, too, runs this test")
     config.addinivalue_line("markers", "long: takes too much for emulated chips, even in make test-targets")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that has a parameter `target` runs on the slower ones where it is marked, or asked for."""
+    """A test of a slower target (parameter `target`, or mark `on`) runs where it is marked, or asked for."""
 
     def belongs(item: pytest.Item) -> bool:
-        target = item.callspec.params.get("target") if hasattr(item, "callspec") else None
+        own = item.get_closest_marker("on")
+        target = own.args[0] if own else item.callspec.params.get("target") if hasattr(item, "callspec") else None
         if config.getoption("--every-target"):
             return target not in (None, "host") and (target in QUICK or not item.get_closest_marker("long"))
         return target in (None, *QUICK) or any(target in mark.args for mark in item.iter_markers("lean"))

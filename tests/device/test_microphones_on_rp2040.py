@@ -24,7 +24,7 @@ CORE = ROOT / "firmware/core"
 BITS_S = 2_048_000
 
 lacking = RP2040Board.available()
-pytestmark = pytest.mark.skipif(lacking is not None, reason=str(lacking))
+pytestmark = [pytest.mark.on("rp2040"), pytest.mark.skipif(lacking is not None, reason=str(lacking))]
 
 # `heard` is filled with the heap locked, so that a driver that allocates raises MemoryError.
 RECORD = """

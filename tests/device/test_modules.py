@@ -159,6 +159,7 @@ TABLES = {
 }
 
 
+@pytest.mark.on("qemu-xtensawin")
 def test_tables_and_offsets_survive_the_linker_on_xtensa(
     repo: Path, tmp_path: Path, xtensa: tuple[str, str, str]
 ) -> None:

@@ -17,7 +17,7 @@ from tinywake.errors import DeviceError
 PATIENT = 60.0  # seconds of silence; the computer may be busy with other things
 
 lacking = RP2040Board.available()
-pytestmark = pytest.mark.skipif(lacking is not None, reason=str(lacking))
+pytestmark = [pytest.mark.on("rp2040"), pytest.mark.skipif(lacking is not None, reason=str(lacking))]
 
 
 @pytest.fixture
