@@ -240,7 +240,7 @@ def test_chips_are_those_of_esptool() -> None:
 
 @pytest.mark.parametrize("name", list(NUMBERS))
 def test_hostile_files(tmp_path: Path, name: str) -> None:
-    whole = esp_firmware(name, size=2000)
+    whole = esp_firmware(name, size=2000, digest=False)
     bad = {
         "empty": b"",
         "text": b"not a firmware at all, whoever says so",
@@ -269,6 +269,69 @@ def test_hostile_files(tmp_path: Path, name: str) -> None:
         assert loader.seen == []
 
 
+@pytest.mark.parametrize("name", ["ESP32", "ESP32-S3"])
+def test_a_damaged_image_is_refused_by_name_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    """Bug: one flipped byte in the application was written to the board."""
+    whole = esp_firmware(name, size=4000)
+    app = 0x10000 - OFFSETS[name]
+    path = tmp_path / "bad.bin"
+    with chip(name) as loader:
+        for at, what in (
+            (app + 2000, "checksum of its application"),
+            (200, "checksum of its bootloader"),
+            (app + 5, "SHA-256 of its application"),  # its entry, which the checksum leaves out
+            (5, "SHA-256 of its bootloader"),
+            (len(whole) - 1, "SHA-256 of its application"),
+            (len(whole) - 33, "checksum of its application"),
+        ):
+            data = bytearray(whole)
+            data[at] ^= 0x10
+            path.write_bytes(data)
+            with pytest.raises(DeviceError, match=rf"bad\.bin: is damaged: the {what} is wrong; download it again$"):
+                flash(Order(loader.port, firmware=path), quiet)
+        path.write_bytes(whole[:-1])
+        with pytest.raises(DeviceError, match=r"bad\.bin: is cut short inside its application"):
+            flash(Order(loader.port, firmware=path), quiet)
+        assert loader.seen == []
+
+
+def test_esptool_agrees_with_what_is_taken_and_refused(tmp_path: Path) -> None:
+    """Its reader of images computes the same checksum and SHA-256 as ours accepts."""
+    from esptool.bin_image import LoadFirmwareImage
+
+    from tinywake.device.flash.files.esp_image import esp_chip
+
+    for digest in (True, False):
+        whole = esp_firmware("ESP32-C3", size=3001, digest=digest)
+        esp_chip(whole)
+        path = tmp_path / "app.bin"
+        path.write_bytes(whole[0x10000:])
+        theirs = LoadFirmwareImage("esp32c3", str(path))
+        assert theirs.checksum == theirs.calculate_checksum()
+        assert (theirs.stored_digest == theirs.calc_digest if digest else not theirs.append_digest) is True
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("web.uf2", b"\xef\xbb\xbf\n<!DOCTYPE html><title>404</title>", "is a web page, not a firmware: download the"),
+        ("web.bin", b"<HTML><head>", "is a web page"),
+        ("pico.zip", b"PK\x03\x04" + bytes(600), "is an archive: unpack it"),
+        ("pico.uf2", bytes(range(256)) * 4, "is no UF2 file, in spite of its name: download it again"),
+        ("random.bin", bytes(range(256)) * 4, "is no firmware: neither a UF2 file"),
+        ("zeros.bin", bytes(4096), "is no firmware: neither a UF2 file"),
+    ],
+)
+def test_what_is_no_firmware_is_told_in_one_line(tmp_path: Path, name: str, data: bytes, says: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    command = [sys.executable, "-m", "tinywake", "flash", "--firmware", path, "--board", "RPI_PICO"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"tinywake: {path}: {says}")
+    assert result.stderr.count("\n") == 1
+
+
 def test_any_change_to_the_head_is_read_or_refused(tmp_path: Path) -> None:
     """Bytes that decide lengths and offsets, changed at random: a ValueError or a chip, never anything else."""
     import random
@@ -276,7 +339,7 @@ def test_any_change_to_the_head_is_read_or_refused(tmp_path: Path) -> None:
     from tinywake.device.flash.files.esp_image import esp_chip
 
     rng = random.Random(5)
-    whole = esp_firmware("ESP32", size=500)
+    whole = esp_firmware("ESP32", size=500, digest=False)
     for _ in range(3000):
         data = bytearray(whole)
         for _ in range(rng.randrange(1, 4)):

@@ -7,13 +7,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinywake.device.flash.files.esp_image import esp_chip
+from tinywake.device.flash.files.esp_image import IMAGE_MAGIC, esp_chip
 from tinywake.device.flash.files.uf2_image import uf2_chip
 from tinywake.errors import DeviceError
 
 __all__ = ["Image", "read_image"]
 
 _MOST = 64 << 20  # bytes
+_UF2 = b"UF2\n"
+_PAGE = (b"<!doc", b"<html", b"<head", b"<?xml")
+_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"\xfd7zXZ")
 _VERSION = re.compile(rb"MicroPython v\d[\w.+-]{0,60} on \d{4}-\d\d-\d\d")
 
 
@@ -43,9 +46,24 @@ def read_image(path: Path) -> Image:
     if not data:
         raise DeviceError(f"{path}: is empty")
     try:
-        return _uf2(path, data) if data.startswith(b"UF2\n") else _esp(path, data)
+        if data.startswith(_UF2):
+            return _uf2(path, data)
+        _check_kind(path, data)
+        return _esp(path, data)
     except ValueError as error:
         raise DeviceError(f"{path}: {error}") from error
+
+
+def _check_kind(path: Path, data: bytes) -> None:
+    """Raise ValueError where what is no UF2 file is no image for an ESP32 either, by how it begins."""
+    if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:5].lower() in _PAGE:
+        raise ValueError("is a web page, not a firmware: download the file that the page links to")
+    if data.startswith(_ARCHIVES):
+        raise ValueError("is an archive: unpack it, and name the .bin or .uf2 in it")
+    if path.suffix.lower() == ".uf2":
+        raise ValueError("is no UF2 file, in spite of its name: download it again")
+    if data[0] != IMAGE_MAGIC:
+        raise ValueError("is no firmware: neither a UF2 file (RP2) nor an image for an ESP32 begins like it")
 
 
 def _uf2(path: Path, data: bytes) -> Image:
