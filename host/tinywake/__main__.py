@@ -8,6 +8,7 @@ import sys
 import typer
 
 from tinywake.errors import TinywakeError
+from tinywake.files import why_unread
 
 __all__ = ["main"]
 
@@ -30,6 +31,10 @@ def main() -> None:
         if e.name not in _EXTRAS:
             raise
         _refuse(f"{e.name} is missing: pip install 'tinywake[{_EXTRAS[e.name]}]'")
+    except PermissionError as e:  # a path into a folder that is not for us, met where a verb looks whether it is there
+        if e.filename is None:
+            raise
+        _refuse(f"{e.filename}: {why_unread(e)}")
     except Exception as e:
         # typer's usage errors have a class of their own that it does not export; this method is what they share.
         if not hasattr(e, "format_message"):

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinywake.errors import FormatError, ModelError, ToolError
+from tinywake.files import why_unread
 from tinywake.frontend import FrontendParams, frontend_section
 
 __all__ = ["Detector", "Frontend", "Gate", "Heard", "Listener", "Model"]
@@ -190,7 +191,7 @@ class Model:
         try:
             model = cls(path.read_bytes(), str(path))
         except OSError as e:
-            raise ModelError(f"{path}: {e.strerror or e}") from e
+            raise ModelError(f"{path}: {why_unread(e)}") from e
         model.verify()
         return model
 

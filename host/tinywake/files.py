@@ -14,7 +14,7 @@ from typing import IO
 
 from tinywake.errors import ToolError
 
-__all__ = ["cache_folder", "check_writable", "keep_apart", "save", "write_beside"]
+__all__ = ["cache_folder", "check_writable", "keep_apart", "save", "why_unread", "write_beside"]
 
 
 def cache_folder() -> Path:
@@ -23,6 +23,18 @@ def cache_folder() -> Path:
     if named:
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinywake"
+
+
+def why_unread(error: OSError) -> str:
+    """Why a file cannot be read, and the way out, to go behind its name."""
+    reason = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"{reason}; check the name"
+    if isinstance(error, IsADirectoryError):
+        return f"{reason}; name a file"
+    if isinstance(error, PermissionError):
+        return f"{reason}; give yourself the right to read it (chmod u+r)"
+    return reason
 
 
 def write_beside(path: Path, write: Callable[[Path], object]) -> None:

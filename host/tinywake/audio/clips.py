@@ -12,9 +12,9 @@ import soxr
 from numpy.typing import NDArray
 
 from tinywake.errors import AudioError
-from tinywake.files import write_beside
+from tinywake.files import why_unread, write_beside
 
-__all__ = ["RATE", "SUFFIXES", "Pcm", "list_clips", "read_clip", "speech_span", "stretch", "write_clip"]
+__all__ = ["RATE", "SUFFIXES", "Pcm", "check_folder", "list_clips", "read_clip", "speech_span", "stretch", "write_clip"]
 
 RATE = 16_000  # Hz
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
@@ -29,10 +29,15 @@ def read_clip(path: Path, *, silent_ok: bool = False) -> Pcm:
 
     Raises AudioError when the file is missing, damaged, empty or, unless `silent_ok`, silent.
     """
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder, not a sound file")
-    if not path.exists():
-        raise AudioError(f"{path}: there is no such file")
+    try:
+        if path.is_dir():
+            raise AudioError(f"{path}: is a folder, not a sound file")
+        if not path.exists():
+            raise AudioError(f"{path}: there is no such file")
+        with path.open("rb"):
+            pass  # soundfile does not say why it could not
+    except OSError as error:
+        raise AudioError(f"{path}: {why_unread(error)}") from error
     try:
         with soundfile.SoundFile(str(path)) as file:
             exact = file.samplerate == RATE and file.channels == 1 and file.subtype == "PCM_16"
@@ -85,10 +90,23 @@ def write_clip(path: Path, pcm: Pcm) -> None:
     write_beside(path, lambda part: soundfile.write(str(part), pcm, RATE, subtype="PCM_16", format=kind))
 
 
+def check_folder(folder: Path) -> None:
+    """Raise AudioError where it is no folder that can be looked into."""
+    try:
+        if folder.is_dir():
+            next(folder.iterdir(), None)
+            return
+        there = folder.exists()
+    except OSError as error:
+        raise AudioError(f"{folder}: {why_unread(error)}") from error
+    if there:
+        raise AudioError(f"{folder}: is a file; name a folder of clips, or a .csv that lists some where one is taken")
+    raise AudioError(f"{folder}: there is no such folder; check the name")
+
+
 def list_clips(folder: Path) -> list[Path]:
     """Every sound file below `folder`, in order of name. Raises AudioError when there is none."""
-    if not folder.is_dir():
-        raise AudioError(f"{folder}: there is no such folder")
+    check_folder(folder)
     clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not clips:
         raise AudioError(f"{folder}: no sound files in this folder ({' '.join(SUFFIXES)})")

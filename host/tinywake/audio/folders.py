@@ -21,8 +21,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinywake.audio.clips import SUFFIXES, list_clips
+from tinywake.audio.clips import SUFFIXES, check_folder, list_clips
 from tinywake.errors import AudioError
+from tinywake.files import why_unread
 
 __all__ = ["IN_VALIDATION", "Recording", "in_validation", "recordings"]
 
@@ -45,8 +46,7 @@ def recordings(folder: Path, texts: Sequence[str]) -> list[Recording]:
 
     Raises AudioError when the folder is missing, holds no sound, or a manifest names a file that is not there.
     """
-    if not folder.is_dir():
-        raise AudioError(f"{folder}: there is no such folder")
+    check_folder(folder)
     folder = folder.resolve()  # "." has a name then, which says what is spoken in it
     manifests = sorted(p for p in folder.rglob("*.csv") if p.name.lower() == "manifest.csv")
     rows = [row for manifest in manifests for row in _manifest(manifest)] if manifests else list(_folders(folder))
@@ -64,7 +64,9 @@ def in_validation(speaker: str) -> bool:
 def _manifest(path: Path) -> Iterator[tuple[Path, str, str]]:
     try:
         yield from _rows(path)
-    except (OSError, ValueError, csv.Error) as error:
+    except OSError as error:
+        raise AudioError(f"{path}: {why_unread(error)}") from error
+    except (ValueError, csv.Error) as error:
         raise AudioError(f"{path}: cannot be read as CSV in UTF-8 ({error})") from error
 
 

@@ -56,14 +56,18 @@ def deploy(
 
     if gate is not None and no_gate:
         raise typer.BadParameter("--gate puts one on the board, --no-gate takes it away: name one of them")
-    found = port or find_board()
     choices = Choices(gate=gate, no_gate=no_gate, home=home)
 
-    def once() -> DeployReport:
+    def check() -> None:
         for path in filter(None, (model, gate)):
             unpack(path)
+
+    def once() -> DeployReport:
+        check()
         return put(found, model, board=board, choices=choices)
 
+    check()  # a name that is wrong is no file that --watch waits for
+    found = port or find_board()
     if not watch:
         show(once(), as_json)
         return

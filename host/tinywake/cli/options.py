@@ -12,7 +12,13 @@ __all__ = ["BoardName", "GateFile", "Json", "ModelFile", "Picture", "Target"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Target = Annotated[
-    str, typer.Option("--target", help="host, unix, or a serial port (the model goes onto that board: docs/deploy.md).")
+    str,
+    typer.Option(
+        "--target",
+        # In words: importing those that are known would take longer than most commands.
+        help="host, unix, qemu-armv6m, qemu-microbit, qemu-rv32imc, qemu-xtensawin, rp2040 (tinywake targets says "
+        "which can run here), or a serial port (the model goes onto that board: docs/deploy.md).",
+    ),
 ]
 BoardName = Annotated[str | None, typer.Option("--board", help="Does it fit this board? See tinywake boards.")]
 Picture = Annotated[Path | None, typer.Option("--picture", help="The arena over time: an .svg or .png to write.")]

@@ -20,6 +20,7 @@ import numpy as np
 from tinywake.compiler.tflite.read import read_tflite
 from tinywake.compiler.twm.listening import ESPHOME_MAP, Detector, InputMap, Label, Listening
 from tinywake.errors import CompileError, ConfigError
+from tinywake.files import why_unread
 from tinywake.frontend import FrontendParams
 
 __all__ = ["SCALINGS", "Manifest", "pymicro_map", "read_manifest"]
@@ -139,7 +140,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as e:
-        raise ConfigError(f"{path}: cannot be read: {e.strerror or e}") from e
+        raise ConfigError(f"{path}: cannot be read: {why_unread(e)}") from e
     except (ValueError, RecursionError) as e:
         raise ConfigError(f"{path}: not valid JSON: {e}") from e
     if not isinstance(value, dict):

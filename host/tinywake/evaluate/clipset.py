@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinywake.audio.clips import list_clips
 from tinywake.errors import AudioError
+from tinywake.files import why_unread
 
 __all__ = ["EvalClip", "clip_set"]
 
@@ -43,7 +44,9 @@ def _rows(path: Path) -> dict[Path, str]:
             if "file" not in (reader.fieldnames or []):
                 raise AudioError(f"{path}: needs a header with a column `file`; it has {reader.fieldnames}")
             return {(path.parent / row["file"]).resolve(): row.get("speaker") or "" for row in reader if row["file"]}
-    except (OSError, ValueError, csv.Error) as e:
+    except OSError as e:
+        raise AudioError(f"{path}: {why_unread(e)}") from e
+    except (ValueError, csv.Error) as e:
         raise AudioError(f"{path}: cannot be read as CSV ({e})") from e
 
 

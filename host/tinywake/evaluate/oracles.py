@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tinywake.compiler.tflite.flatbuffer import load
 from tinywake.errors import ModelError, ToolError
 from tinywake.evaluate.traces import Layer, Trace, fit_input, without_batch
+from tinywake.files import why_unread
 
 __all__ = ["ORACLES", "Interface", "is_tflite", "tflite_interface", "trace_tflite"]
 
@@ -54,7 +55,7 @@ def is_tflite(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(8)[4:] == b"TFL3"
     except OSError as e:
-        raise ModelError(f"{path}: {e.strerror or e}") from e
+        raise ModelError(f"{path}: {why_unread(e)}") from e
 
 
 def tflite_interface(path: Path) -> Interface:

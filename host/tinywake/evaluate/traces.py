@@ -19,6 +19,7 @@ from tinywake.core import Model
 from tinywake.device.connect import connected
 from tinywake.device.line.compute import run_on
 from tinywake.errors import ModelError
+from tinywake.files import why_unread
 
 __all__ = ["Layer", "Step", "Trace", "fit_input", "load_input", "steps_of", "trace_twm", "without_batch"]
 
@@ -141,7 +142,9 @@ def load_input(path: Path) -> NDArray[Any]:
     """The array of a .npy file. Raises ModelError where it is none."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as e:
+    except OSError as e:
+        raise ModelError(f"{path}: not a readable .npy file: {why_unread(e)}") from e
+    except (ValueError, EOFError) as e:
         raise ModelError(f"{path}: not a readable .npy file ({e})") from e
     if not isinstance(array, np.ndarray):
         raise ModelError(f"{path}: holds several arrays; save one with numpy.save")

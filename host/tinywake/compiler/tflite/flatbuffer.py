@@ -18,6 +18,7 @@ import tflite
 from numpy.typing import NDArray
 
 from tinywake.errors import ModelError
+from tinywake.files import why_unread
 
 __all__ = ["File", "Operator", "Subgraph", "Value", "load"]
 
@@ -100,7 +101,7 @@ def load(path: Path) -> File:
             raise ModelError(f"{path}: larger than 2 GB; no microcontroller holds such a network")
         data = path.read_bytes()
     except OSError as e:
-        raise ModelError(f"{path}: {e.strerror or e}") from e
+        raise ModelError(f"{path}: {why_unread(e)}") from e
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise ModelError(f"{path}: not a .tflite file (no TFL3 mark at byte 4); export it with tf.lite.TFLiteConverter")
     try:

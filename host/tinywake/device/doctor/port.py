@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import time
 from pathlib import Path
 
@@ -26,9 +28,9 @@ def closed(port: str) -> Finding | None:
     if "://" in port:
         return None
     if not Path(port).exists() and not port.upper().startswith("COM"):
-        others = ", ".join(each.device for each in list_boards())
-        remedy = f"there is: {others}" if others else "plug the board in, with a cable that carries data"
-        return fault("port", f"{port}: no such port", remedy)
+        return fault("port", f"{port}: no such port", _name_one())
+    if not _may_be_serial(Path(port)):
+        return fault("port", f"{port}: is no serial port", _name_one())
     wrong = right_to_open(port)
     if wrong:
         return wrong
@@ -37,6 +39,21 @@ def closed(port: str) -> Finding | None:
         who = ", ".join(f"{each.name} (process {each.pid})" for each in held)
         return fault("port", f"{port}: held by {who}", "end that program, then try again")
     return None
+
+
+def _name_one() -> str:
+    others = ", ".join(each.device for each in list_boards())
+    return f"there is: {others}" if others else "plug the board in, with a cable that carries data"
+
+
+def _may_be_serial(path: Path) -> bool:
+    """Without opening it: a device, and where the system says of which kind (Linux: /sys), one of the kind tty."""
+    try:
+        state = path.stat()
+    except OSError:
+        return True  # which opening it explains; on Windows a port is no file
+    kind = Path(f"/sys/dev/char/{os.major(state.st_rdev)}:{os.minor(state.st_rdev)}/subsystem")
+    return stat.S_ISCHR(state.st_mode) and (not kind.exists() or kind.resolve().name == "tty")
 
 
 def explain(port: str, error: DeviceError) -> Finding:

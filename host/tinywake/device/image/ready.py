@@ -12,7 +12,7 @@ from tinywake.device.boards import load_board
 from tinywake.device.image.record import XIP_BASE, pack_record, place
 from tinywake.device.image.uf2 import RP2040, Uf2, join, pages_of, read_uf2, write_uf2
 from tinywake.errors import ConfigError, DeviceError, ToolError
-from tinywake.files import write_beside
+from tinywake.files import why_unread, write_beside
 
 __all__ = ["ReadyImage", "built_firmware", "make_image"]
 
@@ -90,7 +90,7 @@ def _model(path: Path) -> bytes:
     try:
         blob = path.read_bytes()
     except OSError as error:
-        raise DeviceError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DeviceError(f"{path}: cannot be read: {why_unread(error)}") from error
     if not Model(blob, str(path)).listens:
         raise DeviceError(f"{path}: not a model that listens")
     return blob
@@ -100,7 +100,7 @@ def _read(path: Path, storage: int) -> Uf2:
     try:
         image = read_uf2(path.read_bytes())
     except OSError as error:
-        raise DeviceError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DeviceError(f"{path}: cannot be read: {why_unread(error)}") from error
     except ValueError as error:
         raise DeviceError(f"{path}: {error}") from error
     if image.family != RP2040:

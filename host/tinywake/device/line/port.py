@@ -19,6 +19,8 @@ else:
 
 __all__ = ["GONE", "open_port"]
 
+_LIST = "python -m mpremote connect list shows those there are"
+
 
 def open_port(port: str, baud: int = 115200, timeout: float = 0.05) -> Any:
     """Open a serial port or pyserial URL for us alone. `timeout`: seconds that a read waits at most."""
@@ -39,8 +41,10 @@ def open_port(port: str, baud: int = 115200, timeout: float = 0.05) -> Any:
 def _refusal(port: str, error: OSError) -> str:
     cause = error.__context__  # pyserial often keeps only its text
     number = error.errno or (cause.errno if isinstance(cause, OSError) else None)
-    if number == errno.ENOENT:
-        return "no such port; python -m mpremote connect list shows those there are"
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        return f"no such port; {_LIST}"
+    if number == errno.EISDIR or os.strerror(errno.ENOTTY) in str(error):
+        return f"is no serial port; {_LIST}"
     if number in (errno.EAGAIN, errno.EBUSY):
         return "in use by another program"
     if number in (errno.EACCES, errno.EPERM):

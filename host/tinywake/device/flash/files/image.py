@@ -10,6 +10,7 @@ from pathlib import Path
 from tinywake.device.flash.files.esp_image import IMAGE_MAGIC, esp_chip
 from tinywake.device.flash.files.uf2_image import uf2_chip
 from tinywake.errors import DeviceError
+from tinywake.files import why_unread
 
 __all__ = ["Image", "read_image"]
 
@@ -42,7 +43,7 @@ def read_image(path: Path) -> Image:
             raise DeviceError(f"{path}: is larger than any firmware")
         data = path.read_bytes()
     except OSError as error:
-        raise DeviceError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DeviceError(f"{path}: cannot be read: {why_unread(error)}") from error
     if not data:
         raise DeviceError(f"{path}: is empty")
     try:
