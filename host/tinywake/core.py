@@ -187,12 +187,19 @@ class Model:
 
     @classmethod
     def open(cls, path: Path) -> Model:
-        """Open a file. Raises FormatError for what a reader must reject, the payload's checksum included."""
+        """Open a file. Raises FormatError for what a reader must reject, the payload's checksum included.
+
+        The core takes a buffer, which may be longer than the model in it (a slot of flash); a file may not.
+        """
         try:
-            model = cls(path.read_bytes(), str(path))
+            data = path.read_bytes()
         except OSError as e:
             raise ModelError(f"{path}: {why_unread(e)}") from e
+        model = cls(data, str(path))
         model.verify()
+        behind = len(data) - int.from_bytes(data[8:12], "little")  # models/SPEC.md, Header
+        if behind:
+            raise FormatError(f"{path}: {behind:,} bytes stand behind the model's end; copy or compile it again")
         return model
 
     def verify(self) -> None:

@@ -156,6 +156,8 @@ def test_bad_inputs_are_one_line(model: Path, clip: Path, tmp_path: Path) -> Non
     data = bytearray(model.read_bytes())
     data[-7] ^= 4
     flipped.write_bytes(bytes(data))
+    longer = tmp_path / "longer.twm"
+    longer.write_bytes(model.read_bytes() + bytes(7))
     np.save(tmp_path / "float.npy", np.zeros((1, 3, 1, 40), np.float32))
     np.save(tmp_path / "short.npy", np.zeros((1, 2, 1, 40), np.int8))
     refused("listen", tmp_path / "no.wav", "--model", model, says="no.wav: there is no such file")
@@ -178,6 +180,10 @@ def test_bad_inputs_are_one_line(model: Path, clip: Path, tmp_path: Path) -> Non
     )
     refused("run", model, "--input", clip, "--output", tmp_path / "y.npy", says="not a readable .npy")
     refused("inspect", cut, says="TW_ERR_TRUNCATED")
+    refused("inspect", longer, says="longer.twm: 7 bytes stand behind the model's end; copy or compile it again")
+    refused("listen", clip, "--model", longer, says="longer.twm: 7 bytes")
+    refused("deploy", "/dev/ttyNOSUCH", "--model", longer, says="longer.twm: 7 bytes")
+    refused("image", "--model", longer, "-o", tmp_path / "i.uf2", says="longer.twm: 7 bytes")
     assert not (tmp_path / "x.twm").exists()
     assert not (tmp_path / "y.npy").exists()
 

@@ -91,7 +91,7 @@ def _model(path: Path) -> bytes:
         blob = path.read_bytes()
     except OSError as error:
         raise DeviceError(f"{path}: cannot be read: {why_unread(error)}") from error
-    if not Model(blob, str(path)).listens:
+    if not Model.open(path).listens:
         raise DeviceError(f"{path}: not a model that listens")
     return blob
 
