@@ -299,6 +299,21 @@ def test_no_drive_appears(
             flash(Order(str(pico.port), firmware=firmware), quiet)
 
 
+def test_no_drive_appears_for_deploy(
+    tmp_path: Path, mounted: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bug: deploy --home xip named --drive, an option that it has not, and not how the board leaves BOOTSEL."""
+    from tinywake.device.deploy.homes.xip import Space, send
+
+    monkeypatch.setattr(find, "_MOUNT_S", 0.3)
+    with FakePico(tmp_path / "pico") as pico:
+        pico.start()
+        with pytest.raises(DeviceError, match=r"unplug it and plug it in, and it runs its program again; ") as told:
+            send(str(pico.port), Space(0x10100000, 0x10080000, ()), "w.twm", bytes(64))
+    assert "--drive" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
 def test_a_port_without_micropython(tmp_path: Path, firmware: Path, mounted: Callable[..., None]) -> None:
     with pytest.raises(DeviceError, match=r"/dev/ttyNOSUCH: no such port.*; or unplug it, hold BOOTSEL while"):
         flash(Order("/dev/ttyNOSUCH", firmware=firmware), quiet)

@@ -18,6 +18,7 @@ from tinywake.errors import DeviceError
 __all__ = ["Found", "find", "ports", "wait_for_drive", "wait_for_port"]
 
 _MOUNT_S, _PORT_S = 15.0, 15.0
+_MOUNT_IT = "mount it, then run this again with --drive DIR"
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,15 @@ def ports() -> set[str]:
     return {port.device for port in list_boards()}
 
 
-def wait_for_drive(before: Collection[Path], chip: str) -> Drive:
-    """The drive of a board that has just gone into BOOTSEL."""
+def wait_for_drive(before: Collection[Path], chip: str, way_out: str = _MOUNT_IT) -> Drive:
+    """The drive of a board that has just gone into BOOTSEL. way_out: what to do where none appears."""
     end = time.monotonic() + _MOUNT_S
     while time.monotonic() < end:
         for drive in drives():
             if drive.path not in before and drive.chip == chip:
                 return drive
         time.sleep(0.1)
-    raise DeviceError(
-        "the board is in BOOTSEL, but its drive does not appear: mount it, then run this again with --drive DIR"
-    )
+    raise DeviceError(f"the board is in BOOTSEL, but its drive does not appear: {way_out}")
 
 
 def wait_for_port(before: Collection[str]) -> str:

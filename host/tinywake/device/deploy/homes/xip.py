@@ -23,6 +23,11 @@ from tinywake.errors import DeviceError
 __all__ = ["Lying", "Space", "address_for", "send", "survey"]
 
 _BOOT_S = 15.0
+# deploy begins at the board's prompt, so that a drive mounted by hand comes too late for it.
+_WAY_OUT = (
+    "unplug it and plug it in, and it runs its program again; then run this again without --home, or where drives are "
+    "mounted by themselves"
+)
 
 _SURVEY = f"""
 try:
@@ -129,4 +134,4 @@ def send(port: str, space: Space, name: str, model: bytes, bootsel: Callable[[st
 def _by_drive(port: str, uf2: bytes) -> None:
     before = [drive.path for drive in drives()]
     enter_bootsel(port)
-    copy_to(wait_for_drive(before, "RP2040"), uf2, lambda fraction: None)
+    copy_to(wait_for_drive(before, "RP2040", _WAY_OUT), uf2, lambda fraction: None)
