@@ -7,6 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -190,6 +195,20 @@ def test_tables_and_offsets_survive_the_linker_on_xtensa(
     assert said == [[111, 5555, *kept], [222, 6666, *kept], [333, 7777, *kept], [444, 8888, *kept]]
 
 
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A folder on a web server of this computer: its address."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.mark.skipif(UnixBoard.available() is not None, reason=str(UnixBoard.available()))
 def test_mip_installs_what_is_laid_out(repo: Path, tmp_path: Path) -> None:
     if not (repo / "build" / "modules" / "x64_6.3" / "_tinywake.mpy").exists():
@@ -203,10 +222,14 @@ def test_mip_installs_what_is_laid_out(repo: Path, tmp_path: Path) -> None:
         assert all((listing.parent / name).is_file() for name in names)
     with UnixBoard(tmp_path / "board") as board:
         (tmp_path / "board" / "lib").mkdir()
-        for package in ("x64_6.3", "boards/UNIX"):
+        with served(out) as url:
+            install = [url + "/x64_6.3/package.json", str(out / "boards" / "UNIX" / "package.json")]
             mip = [sys.executable, "-m", "mpremote", "connect", board.port, "mip", "install", "--target", "/lib"]
-            subprocess.run([*mip, str(out / package / "package.json")], check=True, capture_output=True, timeout=60)
+            for package in install:  # as docs/deploy.md has it: from a web server, and from a folder
+                subprocess.run([*mip, package], check=True, capture_output=True, timeout=60)
         with RawRepl(board.port) as repl:
-            said = repl.ask("import tinywake, _tinywake\nanswer([_tinywake.VERSION, tinywake.__version__])")
+            said = repl.ask(
+                "import tinywake, _tinywake, tinywake.pins\nanswer([_tinywake.VERSION, tinywake.__version__])"
+            )
     assert said[0] >= 1
     assert said[1] == json.loads((out / "x64_6.3" / "package.json").read_text())["version"]
