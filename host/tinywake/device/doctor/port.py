@@ -29,11 +29,11 @@ def closed(port: str) -> Finding | None:
         return None
     if not Path(port).exists() and not port.upper().startswith("COM"):
         return fault("port", f"{port}: no such port", _name_one())
-    if not _may_be_serial(Path(port)):
-        return fault("port", f"{port}: is no serial port", _name_one())
     wrong = right_to_open(port)
     if wrong:
         return wrong
+    if not _may_be_serial(Path(port)):
+        return fault("port", f"{port}: is no serial port", _name_one())
     held = holders(port)
     if held:
         who = ", ".join(f"{each.name} (process {each.pid})" for each in held)
