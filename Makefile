@@ -7,7 +7,7 @@ SETUP_INPUTS := tools/setup.sh pyproject.toml CMakeLists.txt $(wildcard firmware
 # The unix board loads a native module where there is one for this machine; elsewhere it has the module compiled in.
 NATIVE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 WARN := -std=c99 -O2 -Wall -Wextra -pedantic -Wmissing-prototypes -Wdouble-promotion -Wconversion -Werror
-SCRIPTS := .ci/run $(wildcard tools/*.sh firmware/targets/*.sh firmware/targets/*/*.sh)
+SCRIPTS := .ci/run $(wildcard tools/*.sh firmware/module/*.sh firmware/targets/*.sh firmware/targets/*/*.sh)
 # What can be built for with the compilers that are here, asked when they have been installed where that is possible.
 HAS_ARM = $(shell command -v arm-none-eabi-gcc)
 HAS_RISCV = $(shell command -v riscv64-unknown-elf-gcc)
@@ -54,13 +54,15 @@ format:  ## let ruff lay out the Python code
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix-only --quiet .
 
-modules: .venv/tinywake.stamp  ## the native module (ARCH=x64, armv6m, armv7m, armv7emsp, rv32imc, xtensawin)
+modules: .venv/tinywake.stamp  ## the app's bytecode and the native module (ARCH=x64, armv6m, armv7m, armv7emsp, rv32imc, xtensawin)
 ifneq ($(filter-out x64,$(ARCH))$(NATIVE),)
 	@$(MAKE) --no-print-directory -C firmware/module ARCH=$(ARCH) PYTHON=$(CURDIR)/$(PY)
 endif
+	@firmware/module/bytecode.sh
 
 modules-all: .venv/cross.stamp  ## the native module for every architecture
 	@$(MAKE) --no-print-directory -C firmware/module ARCH=all PYTHON=$(CURDIR)/$(PY)
+	@firmware/module/bytecode.sh
 
 unix: .venv/tinywake.stamp
 ifneq ($(NATIVE),)

@@ -35,7 +35,14 @@ def main(out: Path) -> None:
     if not modules:
         sys.exit("no module is built: make modules-all")
     shutil.rmtree(out, ignore_errors=True)
-    app = {f"tinywake/{path.relative_to(APP).as_posix()}": path for path in APP.rglob("*.py")}
+    built = REPO / "build" / "modules" / "any_6.3"
+    app = {path.relative_to(built).as_posix(): path for path in sorted(built.rglob("*.mpy"))}
+    for path in sorted(APP.rglob("*.py")):  # what is no bytecode has machine code in it: the board compiles it
+        name = f"tinywake/{path.relative_to(APP).as_posix()}"
+        if name.removesuffix(".py") + ".mpy" not in app:
+            app[name] = path
+    if not (built / "tinywake").is_dir():
+        sys.exit("the app is not compiled: make modules-all")
     for module in modules:
         native = {path.name: path for path in module.parent.glob("*.mpy")}
         package(out / module.parent.name, native | app, found[1])

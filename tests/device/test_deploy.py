@@ -21,8 +21,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tinywake.device import places
+from tinywake.device import firmware, places
 from tinywake.device.deploy import DeployReport, deploy, watched
+from tinywake.device.doctor.diagnose import diagnose
 from tinywake.device.firmware import Firmware, module_for
 from tinywake.device.monitor import monitor
 from tinywake.device.targets.unix import UnixBoard
@@ -89,7 +90,7 @@ def test_everything_arrives_once(board: UnixBoard, model: Path) -> None:
     first = deploy(board.port, model, board="UNIX")
     slot = "tinywake-models/model.a/word.twm"
     assert slot in first.copied
-    assert "lib/tinywake/port/unix.py" in first.copied
+    assert {"lib/tinywake/port/unix.mpy", "lib/tinywake/port/pack32.py"} < set(first.copied)
     assert not first.unchanged
     assert (board.directory / slot).read_bytes() == model.read_bytes()
     assert first.model_path == slot
@@ -106,9 +107,9 @@ def test_everything_arrives_once(board: UnixBoard, model: Path) -> None:
     assert second.bytes_copied == 0
 
     model.write_bytes(tone_model(121) + bytes(1000))
-    (board.directory / "lib" / "tinywake" / "link.py").write_text("broken")
+    (board.directory / "lib" / "tinywake" / "link.mpy").write_text("broken")
     third = deploy(board.port, model, board="UNIX")
-    assert set(third.copied) == {"tinywake-models/model.b/word.twm", "lib/tinywake/link.py"}
+    assert set(third.copied) == {"tinywake-models/model.b/word.twm", "lib/tinywake/link.mpy"}
     assert third.model_bytes == len(tone_model()) + 1000
 
 
@@ -205,7 +206,7 @@ def test_firmware_with_the_module_compiled_in_gets_no_other(tmp_path: Path, mode
     with UnixBoard(tmp_path / "board", usermod=True) as board:
         report = deploy(board.port, model, board="UNIX")
         assert report.firmware.builtin
-        assert not list(board.directory.rglob("*.mpy"))
+        assert not list(board.directory.rglob("_tinywake*.mpy"))
         assert execute(board.port, "import _tinywake; print(_tinywake.VERSION)").strip().isdigit()
 
 
@@ -240,6 +241,46 @@ def test_code_that_a_newer_version_no_longer_has_is_removed(board: UnixBoard, mo
     assert [path.read_text() for path in kept] == ["mine"] * 3
     again = deploy(board.port, model, start=False)
     assert (again.removed, again.copied) == ((), ())
+
+
+@needs_board
+def test_the_app_is_bytecode_and_takes_the_place_of_text(
+    board: UnixBoard, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.setattr(firmware, "_bytecode", lambda name, text: None)
+        deploy(board.port, model, board="UNIX", start=False)
+    app = board.directory / "lib/tinywake"
+    texts = {path.name for path in app.rglob("*.py")}
+    assert "listener.py" in texts
+    report = deploy(board.port, model, start=False)
+    assert {path.name for path in app.rglob("*.py")} == {"pins.py", "pack32.py"}  # data of the user's, and machine code
+    assert {Path(path).name for path in report.removed} == texts - {"pins.py", "pack32.py"}
+    assert not deploy(board.port, model, start=False).copied
+    # Bug: MicroPython imports a text before the bytecode of the same name.
+    (app / "link.py").write_text("1 / 0\n")
+    assert "lib/tinywake/link.py is imported in place" in "".join(each.what for each in diagnose(board.port).findings)
+    assert deploy(board.port, model, start=False).removed == ("lib/tinywake/link.py",)
+
+
+def test_the_bytecode_of_wheels_is_that_of_a_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = firmware.app_files()
+    if places.checkout() is None or not any(name.endswith(".mpy") for name in here):
+        pytest.skip("no mpy-cross is built: make modules")
+    monkeypatch.setattr(places, "checkout", lambda: None)
+    monkeypatch.setattr(places, "app", lambda: ROOT / "firmware/app")
+    monkeypatch.setattr(places, "modules", lambda: ROOT / "build/modules")
+    subprocess.run([ROOT / "firmware/module/bytecode.sh"], check=True, capture_output=True)
+    assert firmware.app_files() == here
+
+
+def test_a_fault_in_the_app_is_told_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not any(name.endswith(".mpy") for name in firmware.app_files()):
+        pytest.skip("no mpy-cross is built: make modules")
+    (tmp_path / "broken.py").write_text("a = 1\ndef\n")
+    monkeypatch.setattr(places, "app", lambda: tmp_path)
+    with pytest.raises(ToolError, match=r"^firmware/app/broken\.py: .*line 2.*SyntaxError"):
+        firmware.app_files()
 
 
 @needs_board

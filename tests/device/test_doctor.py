@@ -270,10 +270,10 @@ def test_damage_is_found_without_importing_it(board: UnixBoard, tmp_path: Path) 
     file.unlink()
     assert "is missing" in of(diagnose(board.port), "model")[0].what
     file.write_bytes(whole)
-    link = board.directory / "lib/tinywake/link.py"
+    link = board.directory / "lib/tinywake/link.mpy"
     text = link.read_bytes()
     link.write_bytes(text[:-5])
-    assert "lib/tinywake/link.py" in of(diagnose(board.port), "app")[0].what
+    assert "lib/tinywake/link.mpy" in of(diagnose(board.port), "app")[0].what
     link.write_bytes(text)
     module = board.directory / "lib/_tinywake.mpy"
     if module.exists():

@@ -54,6 +54,10 @@ def test_it_carries_what_boards_need(wheel: Path, repo: Path, tmp_path: Path) ->
     built = sorted((repo / "build" / "modules").glob("*/*.mpy"))
     firmware = "tinywake/_firmware"
     assert {f"{firmware}/modules/{path.parent.name}/{path.name}" for path in built} <= names
+    bytecode = {path.relative_to(repo / "build").as_posix() for path in repo.glob("build/modules/any_*/**/*.mpy")}
+    assert {f"{firmware}/{path}" for path in bytecode} <= names
+    if built:
+        assert "modules/any_6.3/tinywake/main.mpy" in bytecode
     for folder, pattern in (("firmware/app", "*.py"), ("boards", "board.*")):
         root = repo / folder
         paths = {f"{firmware}/{root.name}/{path.relative_to(root).as_posix()}" for path in root.rglob(pattern)}

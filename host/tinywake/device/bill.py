@@ -7,13 +7,11 @@ docs/memory.md says where the figures come from.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from tinywake.compiler.report import Report, align
 from tinywake.core import Listener, Model
-from tinywake.device import places
 from tinywake.device.boards import HOMES, Board, load_board
-from tinywake.device.firmware import built_module, how_to_build, read_native
+from tinywake.device.firmware import app_files, built_module, how_to_build, read_native
 from tinywake.errors import ConfigError, ModelError
 
 __all__ = ["Bill", "Entry", "Fit", "fit", "make_bill"]
@@ -22,7 +20,7 @@ _BLOCK = 4096  # of flash, for files and for what UF2 writes
 # Heap besides code, model, arena and buffers, by gc.mem_free() on the RPI_PICO firmware of MicroPython 1.25.0
 # in rp2040js: after `import tinywake`, with tinywake.main as well, and what more a listener takes that runs
 # (tests/bench/app_heap.py).
-_APP, _APP_LISTENER, _RUNNING = 16_768, 26_032, 3_283
+_APP, _APP_LISTENER, _RUNNING = 16_696, 23_992, 5_203
 _RING = 128 * 128  # firmware/app/port/i2s.py: milliseconds, and bytes of each
 _SAMPLE = 2 + 4  # bytes of the app's two buffers: int16, and the 32-bit slots of most microphones
 _NAMED = 3  # tensors in a message
@@ -173,8 +171,7 @@ def _listening_bytes(blob: bytes) -> int:
 def _module(board: Board, listens: bool) -> tuple[Entry, list[str]]:
     """The native module and the Python around it, and what is not known of them."""
     heap = _APP_LISTENER if listens else _APP
-    app: list[Path] = [*places.app().rglob("*.py"), board.pins]
-    flash = sum(_blocks(path.stat().st_size) for path in app)
+    flash = sum(_blocks(len(data)) for data in (*app_files().values(), board.pins.read_bytes()))
     path = built_module(board.arch)
     if path is None:
         note = f"the native module for {board.arch} is not built here and not counted: {how_to_build(board.arch)}"

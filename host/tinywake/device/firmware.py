@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What runs on a board: which interpreter, which native modules it loads, our build of those and what it costs."""
+"""What runs on a board: which interpreter, which native modules it loads, our builds of those and of the app."""
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tinywake.device import places
@@ -15,6 +17,7 @@ __all__ = [
     "BUILDABLE",
     "Firmware",
     "NativeModule",
+    "app_files",
     "built_module",
     "how_to_build",
     "module_for",
@@ -28,6 +31,8 @@ ABI = (6, 3)  # of our native modules: MicroPython 1.23 and later
 ARCHES = ("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa",
           "xtensawin", "rv32imc", "rv64imc")  # fmt: skip
 BUILDABLE = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")  # firmware/module/Makefile
+_ANY = f"any_{ABI[0]}.{ABI[1]}"  # beside those of the architectures: bytecode, which runs on all of them
+_MACHINE_CODE = b"@micropython."  # its decorators: viper, native
 _VIPER = 2  # kind of code in a native .mpy
 _HAS_RODATA, _HAS_BSS = 0x20, 0x40
 
@@ -87,6 +92,45 @@ def how_to_build(arch: str) -> str:
         return "tinywake cannot build it yet"
     make = f"make modules ARCH={arch}"
     return make if places.checkout() else f"this tinywake came without it: install a wheel, or {make} in a checkout"
+
+
+def app_files(*, text: bool = False) -> dict[str, bytes]:
+    """The MicroPython app, by the paths in its package: bytecode as far as it can be had here, or as it was written.
+
+    A board that compiles the text itself has the scraps all over its heap, and no large piece left for a model
+    (docs/memory.md). What has machine code in it stays text: the board knows its own. Raises ToolError.
+    """
+    app = places.app()
+    files: dict[str, bytes] = {}
+    for path in sorted(app.rglob("*.py")):
+        name, data = path.relative_to(app).as_posix(), path.read_bytes()
+        code = None if text or _MACHINE_CODE in data else _bytecode(name, data)
+        if code is None:
+            files[name] = data
+        else:
+            files[name.removesuffix(".py") + ".mpy"] = code
+    if not files:
+        raise ToolError(f"{app}: the MicroPython app is missing: install tinywake again")
+    return files
+
+
+def _bytecode(name: str, text: bytes) -> bytes | None:
+    """A file of the app as bytecode: in a checkout made now, else what came with the package. None: there is none."""
+    root = places.checkout()
+    if root is None:
+        path = places.modules() / _ANY / "tinywake" / (name.removesuffix(".py") + ".mpy")
+        return path.read_bytes() if path.is_file() else None
+    compiler = root / "build" / "targets" / "mpy-cross"
+    return _compiled(compiler, name, text) if compiler.is_file() else None
+
+
+@lru_cache(maxsize=64)
+def _compiled(compiler: Path, name: str, text: bytes) -> bytes:
+    done = subprocess.run([compiler, "-s", f"tinywake/{name}", "-"], input=text, capture_output=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").split("\n")
+        raise ToolError(f"firmware/app/{name}: {' '.join(line.strip() for line in said if line.strip())}")
+    return done.stdout
 
 
 @dataclass(frozen=True)

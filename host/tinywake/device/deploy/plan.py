@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinywake.device import places
 from tinywake.device.boards import board_names, load_board
 from tinywake.device.deploy.copy import sha256
-from tinywake.device.deploy.probe import LIB, MODULE, PDM_MODULE, PINS, Probe
-from tinywake.device.firmware import how_to_build, module_for
+from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe
+from tinywake.device.firmware import ABI, app_files, how_to_build, module_for
 from tinywake.errors import DeviceError, ToolError
 
-__all__ = ["MAIN", "Plan", "make_plan", "propose", "wanted_files"]
+__all__ = ["MAIN", "Plan", "for_firmware", "make_plan", "propose", "twins", "wanted_files"]
 
 MAIN = "main.py"
 _MAIN_TEXT = b"import tinywake.main\ntinywake.main.start()\n"
@@ -29,17 +29,31 @@ class Plan:
     own_main: bool  # main.py there is the user's
 
 
-def wanted_files(board: str | None, start: bool) -> dict[str, bytes]:
-    """Path on the board -> content, of everything but module and models. Raises ToolError or ConfigError."""
-    app = places.app()
-    files = {f"{LIB}/tinywake/{p.relative_to(app).as_posix()}": p.read_bytes() for p in sorted(app.rglob("*.py"))}
-    if not files:
-        raise ToolError(f"{app}: the MicroPython app is missing: install tinywake again")
+def wanted_files(board: str | None, start: bool, *, text: bool = False) -> dict[str, bytes]:
+    """Path on the board -> content, of everything but module and models. Raises ToolError or ConfigError.
+
+    text: the app as it was written, for firmware that loads no bytecode.
+    """
+    files = {f"{APP}/{name}": data for name, data in app_files(text=text).items()}
     if board is not None:
         files[PINS] = load_board(board).pins.read_bytes()
     if start:
         files[MAIN] = _MAIN_TEXT
     return files
+
+
+def twins(files: Iterable[str]) -> list[str]:
+    """Where the app's files would lie in the other form, text or bytecode. A text hides the bytecode beside it."""
+    app = [path for path in files if path.startswith(f"{APP}/") and path != PINS]
+    return [path.removesuffix(".mpy") + ".py" if path.endswith(".mpy") else f"{path[:-3]}.mpy" for path in app]
+
+
+def for_firmware(files: dict[str, bytes], probe: Probe) -> dict[str, bytes]:
+    """Of wanted_files() those for this firmware: one with the module compiled in may load other bytecode, or none."""
+    if probe.firmware.abi == ABI:
+        return files
+    rest = {path: data for path, data in files.items() if path == PINS or not path.startswith(f"{APP}/")}
+    return {**wanted_files(None, start=False, text=True), **rest}
 
 
 def make_plan(port: str, files: dict[str, bytes], probe: Probe, board: str | None = None) -> Plan:

@@ -10,10 +10,11 @@ from typing import Any
 from tinywake.device.firmware import Firmware, read_mpy
 from tinywake.device.line.rawrepl import RawRepl
 
-__all__ = ["HASH", "LIB", "MODULE", "PDM_MODULE", "PINS", "Probe", "Romfs", "look"]
+__all__ = ["APP", "HASH", "LIB", "MODULE", "PDM_MODULE", "PINS", "Probe", "Romfs", "look"]
 
 LIB = "lib"  # on sys.path of every board, and where MicroPython's own tools install
-PINS = f"{LIB}/tinywake/pins.py"
+APP = f"{LIB}/tinywake"
+PINS = f"{APP}/pins.py"
 MODULE = f"{LIB}/_tinywake.mpy"
 PDM_MODULE = f"{LIB}/_tinywake_pdm.mpy"  # for boards with a PDM microphone: the others are spared its RAM
 

@@ -12,8 +12,8 @@ from tinywake.device.deploy.copy import copy, prune
 from tinywake.device.deploy.homes.choose import Home, choose_home
 from tinywake.device.deploy.homes.xip import survey
 from tinywake.device.deploy.models import ANY, FITS, NONE, Bootsel, Placed, Wanted, into_flash, place, read_model
-from tinywake.device.deploy.plan import Plan, make_plan, wanted_files
-from tinywake.device.deploy.probe import LIB, MODULE, PDM_MODULE, PINS, Probe, look
+from tinywake.device.deploy.plan import Plan, for_firmware, make_plan, twins, wanted_files
+from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe, look
 from tinywake.device.deploy.report import DeployReport, measure
 from tinywake.device.deploy.slots import clear_role
 from tinywake.device.line.rawrepl import RawRepl
@@ -88,14 +88,15 @@ def _put(
     """Everything onto the board and old code off it, each model in its home and selected: the one that hears first."""
     with RawRepl(port) as repl:
         repl.reset()  # what ran there is gone, and its memory free
-        probe = look(repl, [*files, PINS, MODULE, PDM_MODULE])
+        probe = look(repl, [*files, *twins(files), PINS, MODULE, PDM_MODULE])
+        files = for_firmware(files, probe)
         plan = make_plan(port, files, probe, board)
         space = survey(repl)
         home = choose_home(port, choices.home, probe, space, {each.name: each.data for each in models})
         if plan.copies:
             copy(repl, plan.copies)
-        had = any(probe.digests[path] for path in files if path.startswith(f"{LIB}/tinywake/"))
-        removed = prune(repl, f"{LIB}/tinywake", [*files, PINS]) if had else ()
+        had = any(digest for path, digest in probe.digests.items() if path.startswith(f"{APP}/"))
+        removed = prune(repl, APP, [*files, PINS]) if had else ()
         there = NONE if choices.no_gate else ANY if choices.alone else FITS
         *gate, word = place(repl, models, home, there)
         if choices.no_gate:

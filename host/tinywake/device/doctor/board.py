@@ -8,7 +8,7 @@ from typing import Any
 
 from tinywake.device.boards import Board, board_names, load_board
 from tinywake.device.deploy.copy import sha256
-from tinywake.device.deploy.plan import MAIN, propose, wanted_files
+from tinywake.device.deploy.plan import MAIN, for_firmware, propose, twins, wanted_files
 from tinywake.device.deploy.probe import MODULE, PINS, Probe, look
 from tinywake.device.deploy.report import measure
 from tinywake.device.doctor.findings import Finding, fault, fine, from_error, note
@@ -64,7 +64,8 @@ def look_at_board(repl: RawRepl, name: str | None) -> Iterator[Finding]:
     """Look at a board whose prompt we hold. `name`: under boards/; None: as the pins on it say."""
     repl.reset()
     files = wanted_files(None, start=True)
-    probe = look(repl, [*files, PINS, MODULE])
+    probe = look(repl, [*files, *twins(files), PINS, MODULE])
+    files = for_firmware(files, probe)
     board = _board(name or probe.board)
     yield from _firmware(repl.port, probe)
     yield from _memory(probe, board)
@@ -132,7 +133,7 @@ def _room(probe: Probe) -> Iterator[Finding]:
 
 def _may_import(port: str, probe: Probe, files: dict[str, bytes]) -> bool:
     """Whether app and module are all there, and the module whole: to import half of one may never return."""
-    if any(probe.digests.get(path) is None for path in files if path != MAIN):
+    if any(probe.digests.get(path) is None for path in files if path != MAIN) or _hidden(probe, files):
         return False
     try:
         module = module_for(probe.firmware, port)
@@ -143,6 +144,12 @@ def _may_import(port: str, probe: Probe, files: dict[str, bytes]) -> bool:
     )
 
 
+def _hidden(probe: Probe, files: dict[str, bytes]) -> list[str]:
+    """Texts that an older version or its user left beside our bytecode: MicroPython imports them first."""
+    texts = [path for path in twins(files) if path.endswith(".py")]
+    return [path for path in texts if probe.digests.get(path) and probe.digests.get(path[:-3] + ".mpy")]
+
+
 def _files(port: str, probe: Probe, files: dict[str, bytes], board: Board | None) -> Iterator[Finding]:
     deploy = _DEPLOY.replace("PORT", port)
     app = [path for path in files if path != MAIN]
@@ -151,7 +158,10 @@ def _files(port: str, probe: Probe, files: dict[str, bytes], board: Board | None
         yield note("app", "tinywake is not on the board yet", f"{deploy} --board {near[0] if near else 'NAME'}")
         return
     other = [path for path in app if probe.digests.get(path) != sha256(files[path])]
-    if other:
+    hidden = _hidden(probe, files)
+    if hidden:
+        yield fault("app", f"{hidden[0]} is imported in place of the bytecode beside it, which is this version's", deploy)
+    elif other:
         shown = ", ".join(other[:3]) + (", ..." if len(other) > 3 else "")
         yield fault("app", f"{len(other)} file(s) damaged, missing or of another version: {shown}", deploy)
     else:
