@@ -51,7 +51,7 @@ def load(model=None, score="live", on_hit=None, gate=None):
             listener = _opened(link, path, on_hit, each, score)
             break
         except (OSError, ValueError, MemoryError) as error:
-            _say_error(link, "load", "%s: %s" % (path, error))
+            _say_error(link, "load", str(error))
             if (path, each) == tries[-1]:
                 raise
     return listener
@@ -59,11 +59,13 @@ def load(model=None, score="live", on_hit=None, gate=None):
 
 def _opened(link, path, on_hit, gate, score):
     """A listener that is whole. Where it is not to be had, no name holds on to what was opened for it."""
-    model = Model(path)
-    model.verify()
-    opened = Listener(model, on_hit, gate=gate)
-    if isinstance(opened.gate, Model):
-        opened.gate.verify()
+    model = _whole(path)
+    if isinstance(gate, str) and gate != "energy":
+        gate = _whole(gate)
+    try:
+        opened = Listener(model, on_hit, gate=gate)
+    except MemoryError as error:
+        raise _named(error, model.name if gate is None else model.name + " and its gate") from None
     opened.report = Report(link, model, opened.native, score)
     _say_model(link, model, opened.native)
     return opened
@@ -76,11 +78,25 @@ def _found_gate(link):
     """
     for path in port.find_models("gate"):
         try:
-            Model(path).verify()
+            _whole(path)
             return path
         except (OSError, ValueError, MemoryError) as error:
-            _say_error(link, "load", "%s: %s" % (path, error))
+            _say_error(link, "load", str(error))
     return None
+
+
+def _whole(file):
+    """A Model whose checksum is right. What is wrong with it is said by the path of the file, or "buffer"."""
+    try:
+        model = Model(file)
+        model.verify()
+        return model
+    except (OSError, ValueError, MemoryError) as error:
+        raise _named(error, file if isinstance(file, str) else "buffer") from None
+
+
+def _named(error, what):
+    return type(error)("%s: %s" % (what, error))
 
 
 def start(mic=None, paced=None, **options):
@@ -137,5 +153,5 @@ def _say_model(link, model, native):
 
 def _say_error(link, where, what):
     link.begin(b"@error where=" + where.encode())
-    link.text(b" what=", escape(what, 80))
+    link.text(b" what=", escape(what, 120))
     link.end()

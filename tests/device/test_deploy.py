@@ -24,6 +24,7 @@ from rich.console import Console
 from tinywake.device import firmware, places
 from tinywake.device.deploy import DeployReport, deploy, watched
 from tinywake.device.doctor.diagnose import diagnose
+from tinywake.device.doctor.mic import check_microphone
 from tinywake.device.firmware import Firmware, module_for
 from tinywake.device.monitor import monitor
 from tinywake.device.targets.unix import UnixBoard
@@ -173,6 +174,16 @@ def test_a_main_py_of_the_user_is_never_touched(board: UnixBoard, model: Path) -
         assert (report.own_main, report.listening) == (True, False)
         assert trouble in report.trouble
         assert any("your own" in note for note in report.notes())
+
+
+@needs_board
+def test_a_board_that_lacks_its_clip_says_which(board: UnixBoard, model: Path) -> None:
+    # Bug: "does not listen yet: OSError: [Errno 2] ENOENT".
+    way_out = "OSError: no mic.wav to hear: mpremote fs cp CLIP.wav :mic.wav"
+    report = deploy(board.port, model, board="UNIX")
+    assert (report.listening, report.trouble) == (False, way_out)
+    with pytest.raises(DeviceError, match=f"^{board.port}: {way_out}$"):
+        check_microphone(board.port)
 
 
 @needs_board

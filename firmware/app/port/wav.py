@@ -54,7 +54,10 @@ class WavMicrophone:
 
     def open(self):
         self.close()
-        file = open(self._path, "rb")
+        try:
+            file = open(self._path, "rb")
+        except OSError:
+            raise OSError("no %s to hear: mpremote fs cp CLIP.wav :%s" % (self._path, self._path)) from None
         try:
             self._left = _find_samples(file, self._path)
         except ValueError:

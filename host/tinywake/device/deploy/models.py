@@ -14,7 +14,7 @@ from tinywake.device.deploy.homes.choose import Home
 from tinywake.device.deploy.homes.romfs import write_romfs
 from tinywake.device.deploy.homes.xip import Space, send, survey
 from tinywake.device.deploy.probe import HASH
-from tinywake.device.deploy.slots import Slot, chosen, empty_slot, fill_slot, select, try_listen, try_open
+from tinywake.device.deploy.slots import Slot, chosen, empty_slot, fill_slot, room, select, try_listen, try_open
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
@@ -28,6 +28,11 @@ Bootsel = Callable[[str, bytes], None]  # gives a UF2 file to the board on a por
 FITS = "fits"  # it must open together with the model
 ANY = "any"  # it stays and is not looked at
 NONE = "none"  # it goes: it need not fit
+
+_TOO_LARGE = (
+    "too large for its heap: a smaller model, a home in which it is read in place (--home) or another board; "
+    "tinywake inspect --board NAME says what takes how much"
+)
 
 # What ROMFS holds, and of the models selected there the copies in the slots: name, path, bytes, SHA-256 of each.
 _IN_ROM = """
@@ -202,11 +207,19 @@ def _refused(repl: RawRepl, slots: Mapping[Wanted, Slot], model: Wanted, trouble
     before = chosen(repl, model.role)
     kept = next((path for path in before if not try_open(repl, path)), None)
     none = f"what it has as {model.role} does not open either" if before else f"it has no {model.role} yet"
-    if trouble.startswith("MemoryError") and not trouble.endswith("--no-gate"):
-        trouble = f"{trouble}: too large for its heap, see tinywake inspect --board NAME"
+    if trouble.startswith("MemoryError"):
+        what, colon, way_out = trouble.partition(": deploy another gate")
+        way_out = colon + way_out or f": {_TOO_LARGE}"
+        trouble = f"{what}: {', '.join(map(_needs, slots))}; {room(repl)}{way_out}"
     return DeviceError(
         f"{repl.port}: {model.name} does not open on the board ({trouble}); {f'it keeps {kept}' if kept else none}"
     )
+
+
+def _needs(model: Wanted) -> str:
+    """In one piece each; the file none where it is read in place."""
+    arena = int.from_bytes(model.data[12:16], "little")  # models/SPEC.md, Header
+    return f"{model.name} takes {len(model.data):,} bytes and an arena of {arena:,}"
 
 
 def _rom(repl: RawRepl, slots: Mapping[Wanted, Slot], gate: str) -> _Rom:

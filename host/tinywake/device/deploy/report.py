@@ -25,21 +25,25 @@ def free():
 said = [free()]
 import _tinywake
 said.append(free())
-import tinywake
+import tinywake.main as main
 said.append(free())
 kept = []
 for path in PATHS:
-    kept.append(tinywake.Model(path))
+    kept.append(main.Model(path))
     said.append(free())
 trouble = ""
 listener = None
 if kept[0].labels:
     try:
-        listener = tinywake.Listener(kept[0], gate=kept[1] if len(kept) > 1 else None)
+        listener = main.Listener(kept[0], gate=kept[1] if len(kept) > 1 else None)
+        listener.report = main.Report(main.Link(main.port.write), kept[0], listener.native)
     except ValueError as error:
         trouble = str(error)
 said.append(free())
-answer({"free": said, "arena": [m.native.arena_bytes for m in kept], "trouble": trouble})
+arenas = [m.native.arena_bytes for m in kept]
+kept = listener = None
+gc.collect()
+answer({"free": said, "arena": arenas, "trouble": trouble})
 """
 
 
@@ -52,7 +56,7 @@ class Ram:
     app: int
     models: tuple[int, ...]  # of each: arena, and the file where its home is the heap
     arenas: tuple[int, ...]  # of these, the arena
-    listener: int  # front end and detector, without the microphone's ring
+    listener: int  # front end, detector and what it says, without the microphone's ring
     left: int
 
 

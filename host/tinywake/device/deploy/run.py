@@ -22,6 +22,8 @@ from tinywake.errors import DeviceError
 
 __all__ = ["Choices", "deploy"]
 
+_NO_MEMORY = "memory allocation failed"  # MicroPython's words
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -64,6 +66,13 @@ def deploy(
                 restart(port, timeout=2.0)  # what it had goes on
         raise
     after = restart(port) if start else Restarted(False, "", "")
+    listening = after.listening and placed[0].sha256.startswith(after.sha)
+    if not listening and _NO_MEMORY in after.trouble:
+        instead = "it listens with another" if after.listening else "it does not listen"
+        raise DeviceError(
+            f"{port}: {placed[0].name} is on the board, but {instead}: {after.trouble}; what boot.py or main.py does "
+            f"besides takes too much of the {ram.left:,} bytes that the model leaves: make do with less there"
+        )
     sent = [each for each in placed if each.sent]
     return DeployReport(
         port=port,
@@ -77,7 +86,7 @@ def deploy(
         ram=ram,
         other_models=probe.loose_models,
         own_main=plan.own_main,
-        listening=after.listening and placed[0].sha256.startswith(after.sha),
+        listening=listening,
         trouble=after.trouble,
     )
 

@@ -6,6 +6,7 @@ firmware/app/swap.py writes the record, here through the prompt and later from t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,28 +16,53 @@ from tinywake.device.deploy.probe import HASH
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["Slot", "chosen", "clear_role", "empty_slot", "fill_slot", "select", "try_listen", "try_open"]
+__all__ = ["Slot", "chosen", "clear_role", "empty_slot", "fill_slot", "room", "select", "try_listen", "try_open"]
 
-# As tinywake.main.load() opens them: of the gates the first that opens by itself, then the model, then both together.
+# As tinywake.main.load() opens them: of the gates the first that opens by itself, then the model, then both together,
+# with all that listening takes; what is wrong with the microphone, but for its memory, is no fault of the model's.
 _OPENS = """
 import gc
-def opens(path, gates=(), listens=False):
+def opens(path):
+    return tried(lambda: verified(path))
+def listens(path, gates):
+    gate = None
+    for each in gates:
+        if not opens(each):
+            gate = each
+            break
+    return tried(lambda: ready(path, gate))
+def tried(what):
     gc.collect()
     try:
-        import tinywake
-        gate = None
-        for each in gates:
-            if not opens(each):
-                gate = each
-                break
-        gc.collect()
-        model = tinywake.Model(path)
-        model.verify()
-        if listens and model.labels:
-            tinywake.Listener(model, gate=gate)
+        what()
         return ""
     except (OSError, ValueError, MemoryError) as error:
         return "%s: %s" % (type(error).__name__, error)
+def verified(path):
+    import tinywake
+    model = tinywake.Model(path)
+    model.verify()
+    return model
+def ready(path, gate):
+    from tinywake import main
+    main.load(path, gate=gate)
+    try:
+        mic = main.port.microphone()
+        mic.open()
+        mic.close()
+    except MemoryError:
+        raise
+    except Exception:
+        pass
+    bytearray(SPARE)
+"""
+_SPARE = 8192  # bytes of heap for what the user's own program does besides
+
+_ROOM = """
+import gc, struct, micropython
+gc.collect()
+print("word", struct.calcsize("P"), "free", gc.mem_free())
+micropython.mem_info()
 """
 
 # Of the paths in the record those that have the content, and the slot to write if none does.
@@ -96,9 +122,29 @@ def try_open(repl: RawRepl, path: str) -> str:
 
 def try_listen(repl: RawRepl, path: str, gates: Sequence[str]) -> str:
     """As try_open, and with all that listening takes: beside it the first of the gates that opens, where one does."""
+    trouble = try_open(repl, path)
+    if trouble:
+        return trouble
     repl.reset()
-    said: str = repl.ask(_OPENS + f"answer(opens({path!r}, {list(gates)!r}, True))")
+    if not repl.ask(f"import tinywake\nanswer(len(tinywake.Model({path!r}).labels))"):
+        return ""  # it does not listen
+    repl.reset()
+    repl.exec("import tinywake.main")  # by itself, as at boot: what our code leaves on the heap comes after it
+    said: str = repl.ask(_OPENS + f"SPARE = {_SPARE}\nanswer(listens({path!r}, {list(gates)!r}))")
     return said
+
+
+def room(repl: RawRepl) -> str:
+    """What the board's heap has for a model once all of the app is loaded, in words. The board is reset for that."""
+    repl.reset()
+    repl.exec("import tinywake.main")
+    said = repl.exec(_ROOM).decode("utf-8", "replace")
+    word, free = map(int, re.findall(r"word (\d+) free (\d+)", said)[0])
+    # A heap of the ESP32 may grow by one more piece; a block of the heap is four words.
+    pieces = [int(blocks) * 4 * word for blocks in re.findall(r"max free sz: (\d+)", said)]
+    pieces += [int(count) for count in re.findall(r"max new split: (\d+)", said)]
+    piece = f", {max(pieces):,} in one piece" if pieces else ""
+    return f"with the app loaded {free:,} bytes of heap are free{piece}"
 
 
 def chosen(repl: RawRepl, role: str) -> list[str]:

@@ -11,6 +11,7 @@ from tinywake.device.deploy.copy import sha256
 from tinywake.device.deploy.plan import MAIN, for_firmware, propose, twins, wanted_files
 from tinywake.device.deploy.probe import MODULE, PINS, Probe, look
 from tinywake.device.deploy.report import measure
+from tinywake.device.deploy.slots import room
 from tinywake.device.doctor.findings import Finding, fault, fine, from_error, note
 from tinywake.device.firmware import module_for
 from tinywake.device.line.rawrepl import RawRepl
@@ -160,7 +161,7 @@ def _files(port: str, probe: Probe, files: dict[str, bytes], board: Board | None
     other = [path for path in app if probe.digests.get(path) != sha256(files[path])]
     hidden = _hidden(probe, files)
     if hidden:
-        yield fault("app", f"{hidden[0]} is imported in place of the bytecode beside it, which is this version's", deploy)
+        yield fault("app", f"{hidden[0]} is imported in place of this version's bytecode beside it", deploy)
     elif other:
         shown = ", ".join(other[:3]) + (", ..." if len(other) > 3 else "")
         yield fault("app", f"{len(other)} file(s) damaged, missing or of another version: {shown}", deploy)
@@ -235,7 +236,7 @@ def _fits(repl: RawRepl, paths: list[str]) -> Finding:
         if "MemoryError" in what:
             return fault(
                 "model",
-                f"does not fit the heap: {what}",
+                f"does not fit the heap: {what}; {room(repl)}",
                 "tinywake inspect MODEL.twm --board NAME says what takes how much",
             )
         return fault("model", f"does not open: {what}", _DEPLOY.replace("PORT", repl.port))

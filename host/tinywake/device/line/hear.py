@@ -60,7 +60,9 @@ def listen_on(
     with RawRepl(port, timeout) as board:
         files = BoardFiles(board, directory)
         try:
-            labels = _load(board, model, _put_gate(files, gate))
+            name = _put_gate(files, gate)
+            board.reset()  # what was left on the heap by then goes
+            labels = _load(board, model, name)
             for clip in clips:
                 _put_clip(files, clip)
                 yield _listen(board, labels)
