@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -105,6 +106,71 @@ def test_while_romfs_is_written_a_slot_keeps_the_new_model(board: UnixBoard, tmp
         assert heard_with(board) == sha(new)
     assert deploy(board.port, new, start=False).model_path == "/rom/new.twm"
     assert rom.read_bytes() == whole
+
+
+@needs_board
+@pytest.mark.parametrize("after", range(1, 12))
+def test_power_that_fails_while_romfs_is_written_leaves_no_half_image(
+    board: UnixBoard, tmp_path: Path, after: int
+) -> None:
+    """`after`: writes and erases until then."""
+    old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
+    new.write_bytes(new.read_bytes() + bytes(10_000))
+    deploy(board.port, old, board="UNIX", start=False)
+    boot = board.directory / "boot.py"
+    text = boot.read_text()
+    boot.write_text(
+        text.replace("def save():\n", f"left = {after}\ndef save():\n    global left\n    left -= 1\n", 1).replace(
+            '    with open("rom.bin", "wb")', '    if left < 0: raise OSError(5)\n    with open("rom.bin", "wb")', 1
+        )
+    )
+    failed = False
+    try:
+        deploy(board.port, new, start=False)
+    except DeviceError:
+        failed = True
+    assert failed or after > 3
+    boot.write_text(text)
+    rom = (board.directory / "rom.bin").read_bytes()
+    assert rom[:3] in (b"\xd2\xcd\x31", b"\xff\xff\xff")
+    if rom[:3] != b"\xff\xff\xff":
+        assert any(each.read_bytes() in rom for each in (old, new))
+    assert heard_with(board) in (sha(old), sha(new))
+
+
+@needs_board
+def test_ctrl_c_while_romfs_is_written_says_what_to_do(
+    board: UnixBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: the board was left with half of an image, and nothing said so.
+    old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
+    new.write_bytes(new.read_bytes() + bytes(10_000))
+    deploy(board.port, old, board="UNIX", start=False)
+    boot = board.directory / "boot.py"
+    text = boot.read_text()
+    boot.write_text(text.replace("def save():\n", "def save():\n    import time\n    time.sleep(0.5)\n", 1))
+    write_romfs = models.write_romfs
+
+    def interrupted(repl: RawRepl, sources: dict[str, tuple[str, int]]) -> dict[str, str | None]:
+        signal.setitimer(signal.ITIMER_REAL, 0.7)
+        return write_romfs(repl, sources)
+
+    def ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(models, "write_romfs", interrupted)
+    before = signal.signal(signal.SIGALRM, ctrl_c)
+    try:
+        with pytest.raises(DeviceError, match=r"interrupted while ROMFS was written: .* run tinywake deploy again"):
+            deploy(board.port, new)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    boot.write_text(text)
+    assert (board.directory / "rom.bin").read_bytes()[:3] != b"\xd2\xcd\x31"
+    assert heard_with(board) == sha(new)
+    monkeypatch.setattr(models, "write_romfs", write_romfs)
+    assert deploy(board.port, new, start=False).model_path == "/rom/new.twm"
+    assert heard_with(board) == sha(new)
 
 
 @needs_board

@@ -256,6 +256,11 @@ def _into_rom(repl: RawRepl, rom: _Rom) -> None:
         with contextlib.suppress(DeviceError):
             _restore(repl, rom)
         raise
+    except KeyboardInterrupt:
+        raise DeviceError(
+            f"{repl.port}: interrupted while ROMFS was written: it holds no model now, and the board listens with the "
+            "copies in its slots as far as its heap has room: run tinywake deploy again"
+        ) from None
     bad = [name for name, (_, _, digest) in rom.new.items() if found.get(name) != digest]
     if bad:
         _restore(repl, rom)

@@ -34,18 +34,25 @@ size = block if 0 < block <= 4096 else 4096
 buf = bytearray(size)
 view = memoryview(buf)
 at = n = 0
+first = None
 def flush():
-    global at, n
+    global at, n, first
     if device:
         if at % block == 0:
             rom.ioctl(6, at // block)
-        rom.writeblocks(at // block, buf, at % block)
+    elif 0 < block and at % block == 0:
+        vfs.rom_ioctl(3, 0, at, block)
+    if at:
+        program(at, buf)
     else:
-        if 0 < block and at % block == 0:
-            vfs.rom_ioctl(3, 0, at, block)
-        vfs.rom_ioctl(4, 0, at, buf)
+        first = bytes(buf)
     at += size
     n = 0
+def program(at, data):
+    if device:
+        rom.writeblocks(at // block, data, at % block)
+    else:
+        vfs.rom_ioctl(4, 0, at, data)
 for part in PARTS:
     if isinstance(part, str):
         f = open(part, "rb")
@@ -67,9 +74,10 @@ if n:
     for i in range(n, size):
         buf[i] = 0
     flush()
+program(0, first)
 if not device:
     vfs.rom_ioctl(5, 0)
-del buf, view
+del buf, view, first
 gc.collect()
 vfs.mount(vfs.VfsRom(vfs.rom_ioctl(2, 0)), "/rom")
 answer({name: digest("/rom/" + name) for name in os.listdir("/rom")})
@@ -103,6 +111,7 @@ def image_bytes(files: Mapping[str, int]) -> int:
 def write_romfs(repl: RawRepl, sources: Mapping[str, tuple[str, int]]) -> dict[str, str | None]:
     """Fill the partition with files that lie on the board: name -> path and bytes. What was there is gone.
 
+    The head of the image is erased first and written last: cut short at any point, the partition holds no image.
     Returns the SHA-256 of each file as read back from it. Raises DeviceError.
     """
     parts = image_parts({name: size for name, (_, size) in sources.items()})
