@@ -190,6 +190,26 @@ def test_model_and_gate_share_it_and_each_can_change_alone(board: UnixBoard, tmp
 
 
 @needs_board
+def test_a_gate_that_stays_in_romfs_is_counted(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: the image was made for the model alone, and written beyond the end of the partition with the gate beside it.
+    word, gate, large = model(tmp_path, "word", 120), model(tmp_path, "vad", 90), model(tmp_path, "large", 122)
+    gate.write_bytes(gate.read_bytes() + bytes(30_000))
+    large.write_bytes(large.read_bytes() + bytes(40_000))
+    deploy(board.port, word, board="UNIX", start=False, choices=Choices(gate=gate))
+    rom = (board.directory / "rom.bin").read_bytes()
+    with pytest.raises(DeviceError, match=r"beside the gate vad\.twm: its ROMFS has 65,536 bytes, .* with --no-gate$"):
+        deploy(board.port, large, start=False, choices=Choices(home="romfs"))
+    report = deploy(board.port, large, start=False)
+    assert report.models[0].home.name == "heap"
+    assert "beside the gate vad.twm there is no room: its ROMFS has 65,536 bytes" in report.models[0].home.why
+    assert (board.directory / "rom.bin").read_bytes() == rom
+    assert heard_with(board) == sha(large)
+    report = deploy(board.port, large, start=False, choices=Choices(no_gate=True))
+    assert report.models[0].home.name == "romfs"
+    assert heard_with(board) == sha(large)
+
+
+@needs_board
 def test_files_of_the_users_in_romfs_stay(board: UnixBoard, tmp_path: Path) -> None:
     own = image({"mine.py": b"x = 1\n"})
     (board.directory / "rom.bin").write_bytes(own + b"\xff" * (65536 - len(own)))

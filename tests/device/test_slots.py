@@ -10,6 +10,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -375,6 +376,24 @@ def test_a_board_that_only_runs_a_model_keeps_its_own(board: UnixBoard, tmp_path
     with connected(board.port, old):
         pass
     assert heard_with(board) == sha(old)
+
+
+def test_a_board_that_only_runs_a_model_keeps_its_second_choice(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: the model that was run took its slot, and what lay there was gone.
+    first, second, other = (model(tmp_path, name, at) for name, at in (("first", 119), ("second", 120), ("other", 121)))
+    for path in (first, second):
+        deploy(board.port, path, board="UNIX", start=False)
+    before = {path: data for path, data in tree(board).items() if "/select." not in path}
+    ask = "from tinywake import slots\nanswer(slots.paths())"
+    for interrupt in (False, True):
+        with suppress(KeyboardInterrupt), connected(board.port, other):
+            assert "tinywake-models/model.a/other.twm" in tree(board)
+            if interrupt:
+                raise KeyboardInterrupt
+        assert {path: data for path, data in tree(board).items() if "/select." not in path} == before
+        with RawRepl(board.port) as repl:
+            assert repl.ask(ask) == [f"{SLOTS}/model.b/second.twm", f"{SLOTS}/model.a/first.twm"]
+    assert heard_with(board) == sha(second)
 
 
 def test_a_program_of_the_users_names_a_model_as_on_the_computer(board: UnixBoard, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tinywake.device.deploy.slots import Slot, chosen, empty_slot, fill_slot, ro
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["ANY", "FITS", "NONE", "Bootsel", "Placed", "Wanted", "into_flash", "place", "read_model"]
+__all__ = ["ANY", "FITS", "NONE", "Bootsel", "Placed", "Wanted", "gate_in_rom", "into_flash", "place", "read_model"]
 
 _ROM = "/rom"
 
@@ -139,6 +139,14 @@ def place(repl: RawRepl, models: Sequence[Wanted], home: Home, gate: str = FITS)
         )
         for model, path in paths.items()
     )  # fmt: skip
+
+
+def gate_in_rom(repl: RawRepl, models: Sequence[Wanted], gate: str) -> tuple[str, int] | None:
+    """Name and bytes of a gate that lies in ROMFS and stays there beside these models; None: there is none."""
+    if gate == NONE or any(model.role == "gate" for model in models):
+        return None
+    held = repl.ask(HASH + _IN_ROM)["held"].get("gate")
+    return None if held is None else (str(held[0]), int(held[2]))
 
 
 def into_flash(

@@ -4,14 +4,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinywake.device.deploy.copy import copy, prune
-from tinywake.device.deploy.homes.choose import Home, choose_home
+from tinywake.device.deploy.homes.choose import Home, beside_gate, choose_home
 from tinywake.device.deploy.homes.xip import survey
-from tinywake.device.deploy.models import ANY, FITS, NONE, Bootsel, Placed, Wanted, into_flash, place, read_model
+from tinywake.device.deploy.models import (
+    ANY,
+    FITS,
+    NONE,
+    Bootsel,
+    Placed,
+    Wanted,
+    gate_in_rom,
+    into_flash,
+    place,
+    read_model,
+)
 from tinywake.device.deploy.plan import Plan, for_firmware, make_plan, twins, wanted_files
 from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe, look
 from tinywake.device.deploy.report import DeployReport, measure
@@ -34,6 +45,7 @@ class Choices:
     home: str | None = None  # of the models, one of boards.HOMES; None: the best to be had without a restart
     bootsel: Bootsel | None = None  # None: by its drive
     alone: bool = False  # the model is there to be run, not to listen behind the gate that the board has
+    before: Callable[[RawRepl], None] | None = None  # called before the models on the board are touched
 
 
 def deploy(
@@ -101,12 +113,16 @@ def _put(
         files = for_firmware(files, probe)
         plan = make_plan(port, files, probe, board)
         space = survey(repl)
-        home = choose_home(port, choices.home, probe, space, {each.name: each.data for each in models})
+        blobs = {each.name: each.data for each in models}
+        home = choose_home(port, choices.home, probe, space, blobs)
         if plan.copies:
             copy(repl, plan.copies)
         had = any(digest for path, digest in probe.digests.items() if path.startswith(f"{APP}/"))
         removed = prune(repl, APP, [*files, PINS]) if had else ()
+        if choices.before:
+            choices.before(repl)
         there = NONE if choices.no_gate else ANY if choices.alone else FITS
+        home = beside_gate(port, choices.home, home, probe, blobs, gate_in_rom(repl, models, there))
         *gate, word = place(repl, models, home, there)
         if choices.no_gate:
             clear_role(repl, "gate")

@@ -12,7 +12,7 @@ from tinywake.device.deploy.homes.xip import Space
 from tinywake.device.deploy.probe import Probe
 from tinywake.errors import ConfigError, DeviceError
 
-__all__ = ["Home", "choose_home"]
+__all__ = ["Home", "beside_gate", "choose_home"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Home:
 def choose_home(port: str, asked: str | None, probe: Probe, space: Space | None, models: Mapping[str, bytes]) -> Home:
     """The home for models, file name -> content. Raises DeviceError where the one asked for is not to be had.
 
-    space: the flash in front of the board's file system; None: no RP2.
+    space: the flash in front of the board's file system; None: no RP2. A gate that stays on the board is not counted
+    yet: see beside_gate().
     """
     if asked is not None and asked not in HOMES:
         raise ConfigError(f"no home {asked!r} for a model; known: {', '.join(HOMES)}")
@@ -46,6 +47,23 @@ def choose_home(port: str, asked: str | None, probe: Probe, space: Space | None,
     if space is not None and probe.firmware.arch == "armv6m":
         return Home("heap", "--home xip would read it in place, and sends the board into BOOTSEL for that")
     return Home("heap", "the firmware has no ROMFS" if probe.romfs is None else lacking)
+
+
+def beside_gate(
+    port: str, asked: str | None, home: Home, probe: Probe, models: Mapping[str, bytes], gate: tuple[str, int] | None
+) -> Home:
+    """The home where a gate, its name and bytes, lies in ROMFS and stays there: the models must have room beside it."""
+    if home.name != "romfs" or gate is None:
+        return home
+    lacking = _romfs_lacks(probe, image_bytes({**{name: len(data) for name, data in models.items()}, gate[0]: gate[1]}))
+    if lacking is None:
+        return home
+    if asked == "romfs":
+        raise DeviceError(
+            f"{port}: the model cannot go into ROMFS beside the gate {gate[0]}: {lacking}; leave --home out, "
+            "or take the gate away with --no-gate"
+        )
+    return Home("heap", f"beside the gate {gate[0]} there is no room: {lacking}")
 
 
 def _romfs_lacks(probe: Probe, size: int) -> str | None:
