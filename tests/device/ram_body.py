@@ -2,8 +2,9 @@
 # ruff: noqa: E402, F821, I001, PTH123, SIM115
 """Heap of a board, step by step, and whether it grows while it listens: the same body on every target.
 
-Before it runs: PATH of the model, HOME it shall have, CLIP (a wav file on the board, or ""), STEPS of audio. With HOME
-"romfs" a stand-in is mounted: an image in RAM, which is taken before anything is measured. The last line is JSON.
+Before it runs: PATH of the model, HOME it shall have, CLIP (a wav file on the board), STEPS of audio, LEAD of a ROMFS
+image. With HOME "romfs" a stand-in is mounted: an image in RAM, taken before anything is measured. The last line is
+JSON.
 """
 
 import gc
@@ -19,7 +20,7 @@ def free():
 
 
 class Looped:
-    """A microphone that plays a clip over and over, or noise where there is none, as fast as it is asked."""
+    """A microphone that plays a clip over and over, as fast as it is asked."""
 
     lost = 0
 
@@ -28,12 +29,10 @@ class Looped:
         self.taken = 0
         self.low = 1 << 29  # of the free heap while listening
         self.start = self.end = 0
-        self._file = open(path, "rb") if path else None
-        self._seed = 1
+        self._file = open(path, "rb")
 
     def open(self):
-        if self._file:
-            self._file.seek(HEAD)
+        self._file.seek(HEAD)
 
     def close(self):
         pass
@@ -48,15 +47,8 @@ class Looped:
         if self.taken == self.buffers:
             return 0
         self.taken += 1
-        if self._file:
-            while self._file.readinto(buf) < len(buf):  # the clip's rest is dropped
-                self._file.seek(HEAD)
-        else:
-            loud = self.taken & 64
-            for i in range(0, len(buf), 2):
-                self._seed = (self._seed * 75 + 74) % 65537
-                buf[i] = self._seed & 255
-                buf[i + 1] = (self._seed >> 8) & 255 if loud else 0
+        while self._file.readinto(buf) < len(buf):  # the clip's rest is dropped
+            self._file.seek(HEAD)
         return len(buf)
 
 
@@ -78,7 +70,7 @@ def mount(path):
     global image  # it must outlive the mount
     with open(path, "rb") as file:
         size = file.seek(0, 2)
-        image = bytearray(LEAD_BYTES + size + 16)
+        image = bytearray(len(LEAD) + size + 16)
         image[: len(LEAD)] = LEAD
         file.seek(0)
         file.readinto(memoryview(image)[len(LEAD) : len(LEAD) + size])

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pico import Pico
 from test_slots import heard_with, model, sha
 
 from tinywake.device.deploy import Choices, deploy
@@ -67,39 +68,6 @@ port.read_file = read_file
                 ["/flash/1", "is cut short"], ["/flash/10090000/word.twm", ""], ["/flash/2", "is no model"],
                 ["/flash/3", "is missing"],
             ]  # fmt: skip
-
-
-class Pico:
-    """An emulated Pico that keeps its flash, under one name for its port, and can be sent into BOOTSEL."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = str(folder / "port")
-        self.written: list[bytes] = []
-        self._folder = folder
-        self._board: RP2040Board | None = None
-
-    def __enter__(self) -> Pico:
-        self._start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._board:
-            self._board.stop()
-
-    def bootsel(self, port: str, uf2: bytes) -> None:
-        assert port == self.port
-        self.written.append(uf2)
-        drop = self._folder / "drop.uf2"
-        drop.write_bytes(uf2)
-        if self._board:
-            self._board.stop()
-        self._start(drop)
-
-    def _start(self, *drops: Path) -> None:
-        self._board = RP2040Board(self._folder / "flash.bin", drops=drops)
-        self._board.start()
-        Path(self.port).unlink(missing_ok=True)
-        Path(self.port).symlink_to(self._board.port)
 
 
 @pytest.mark.skipif(lacking is not None, reason=str(lacking))
