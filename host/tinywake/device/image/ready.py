@@ -50,7 +50,7 @@ def built_firmware() -> Path:
     root = places.checkout()
     path = (root or Path()) / "build" / "targets" / "rp2040" / "image.uf2"
     if root is None or not path.is_file():
-        raise ToolError("no firmware for a ready image is built here: firmware/targets/rp2040/build.sh image")
+        raise ToolError("no firmware for a ready image is built here: make targets-all, or name one with --firmware")
     return path
 
 
