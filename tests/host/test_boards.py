@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tinywake.device import places
-from tinywake.device.boards import STATES, board_names, load_board
+from tinywake.device.boards import STATES, Current, Memory, Release, board_names, load_board
 from tinywake.device.firmware import ARCHES
 from tinywake.errors import ConfigError
 
@@ -27,6 +29,15 @@ PINS: dict[str, tuple[int, set[int], set[int]]] = {
     "ESP32-C3": (22, {11, 12, 13, 14, 15, 16, 17}, set()),
     "ESP32-S3": (49, {22, 23, 24, 25, *range(26, 38)}, set()),  # octal PSRAM and flash take 26..37
 }
+# Of each chip: the native module it runs, how firmware gets there, its SRAM.
+CHIPS = {
+    "RP2040": ("armv6m", "uf2", 264 << 10),
+    "RP2350": ("armv7emsp", "uf2", 520 << 10),
+    "ESP32": ("xtensawin", "esptool", 520 << 10),
+    "ESP32-C3": ("rv32imc", "esptool", 400 << 10),
+    "ESP32-S3": ("xtensawin", "esptool", 512 << 10),
+}
+PSRAM = {"ESP32_GENERIC_S3-SPIRAM_OCT": 8 << 20}
 ROLES = {"i2s": ("sck", "ws", "sd"), "pdm": ("clk", "data")}
 KEYS = {
     "i2s": {"kind", "id", "sck", "ws", "sd", "bits", "shift", "channel", "late", "ring_ms", "timer"},
@@ -104,6 +115,9 @@ def test_a_board_of_silicon_says_what_it_has(name: str) -> None:
     assert board.firmware.page.endswith(f"/{name.partition('-')[0]}/")
     assert board.memory.flash in {1 << n for n in range(21, 25)}
     assert board.memory.storage % 4096 == 0
+    arch, flash, sram = CHIPS[board.chip]
+    assert (board.arch, board.flash) == (arch, flash)
+    assert board.memory.ram == sram + PSRAM.get(name, 0)
     assert "Not yet tried on silicon" in board.pins.read_text()
 
 
@@ -123,6 +137,22 @@ def test_currents_have_sources(name: str) -> None:
         assert "atasheet" in current.source
         assert "table" in current.source.lower()
         assert board.chip.partition("-WROOM")[0] in current.source
+
+
+def test_what_is_documented_is_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (REPO / "docs" / "adding-a-board.md").read_text()
+    toml, python = (re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL) for kind in ("toml", "python"))
+    folder = tmp_path / "NEW"
+    folder.mkdir()
+    (folder / "board.toml").write_text(*toml)
+    (folder / "board.py").write_text(*python)
+    monkeypatch.setattr(places, "boards", lambda: tmp_path)
+    board = load_board("NEW")
+    assert board.memory is not None
+    assert board.power
+    assert program("NEW")["MIC"].keys() <= KEYS["i2s"]
+    every = [field.name for kind in (Memory, Current, Release) for field in fields(kind)]
+    assert [key for key in every if not re.search(rf"\b{key}\b", text)] == []
 
 
 def test_the_boards_of_the_issue_are_there() -> None:
