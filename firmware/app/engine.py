@@ -78,7 +78,11 @@ class Engine:
         self._len = samples
 
     def advance(self):
-        """Work through what take() holds up to the next hit; False where all of it is used up."""
+        """Work through what take() holds up to the next hit; False where all of it is used up.
+
+        A network that makes up for what it slept through may then still have steps to run: in a later call, where
+        _pressed() says that there is something else to do. Each step is a native call of its own.
+        """
         native = self.native
         while True:
             due = native.due
@@ -92,10 +96,12 @@ class Engine:
                 if label >= 0:
                     self._heard(label)
                     return True
-            elif self._at < self._len:
-                self._at = native.feed(self._pcm, self._at, self._len)
-            else:
+                if self._at == self._len and native.due and self._pressed():
+                    return False
+            elif self._at == self._len:
                 return False
+            if self._at < self._len:
+                self._at = native.feed(self._pcm, self._at, self._len)
 
     def drain(self):
         """Work through all that take() holds; return the number of hits."""
@@ -108,6 +114,10 @@ class Engine:
         """Take int16 samples (bytes, bytearray or two-byte items). Return the number of hits."""
         self.take(pcm, len(pcm) // 2 if isinstance(pcm, _BYTES) else len(pcm))
         return self.drain()
+
+    def _pressed(self):
+        """Whether new samples are not to wait until the network has caught up."""
+        return False
 
     def _heard(self, label):
         hit = self.hit

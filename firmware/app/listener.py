@@ -19,6 +19,7 @@ class Listener(Engine):
         super().__init__(model, on_hit, report, **options)
         self.mic = mic
         self.listening = False
+        self._more = False  # the microphone has not ended
         self._buffer = bytearray(2 * self.native.step_samples)
         self._callback = self._heard_audio  # bound once: taking a method allocates
 
@@ -46,7 +47,7 @@ class Listener(Engine):
     def stop(self):
         """End listening and release the microphone."""
         if self.listening:
-            self.listening = False
+            self.listening = self._more = False
             self.lost = self.mic.lost
             self.mic.close()
             self.report.state("stopped", self.lost)
@@ -95,7 +96,7 @@ class Listener(Engine):
             self.mic = port.microphone()
         self.reset()
         self.mic.open()
-        self.listening = True
+        self.listening = self._more = True
         self.report.state("listening", 0)
 
     def _fill(self):
@@ -105,9 +106,14 @@ class Listener(Engine):
     def _got(self, count):
         self.lost = self.mic.lost
         self.take(self._buffer, count // 2)
-        if not count:
-            self.report.end(self.lost)
-        return count
+        self._more = count > 0
+        if count or self.native.due:  # at the end, what the network has not yet caught up with
+            return True
+        self.report.end(self.lost)
+        return False
+
+    def _pressed(self):
+        return self._more and self.mic.due_ms(len(self._buffer)) == 0
 
     def _heard_audio(self, count):
         """The microphone has put `count` bytes into the buffer, or none, for ever."""

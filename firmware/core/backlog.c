@@ -48,7 +48,7 @@ int tw_backlog_open(tw_backlog_t *b, const tw_model_t *m) {
     if (reach < 0) {
         return reach;
     }
-    b->slots = (uint16_t)(reach + 1);
+    b->slots = (uint32_t)reach + 1;
     b->bytes = m->input_bytes;
     return b->bytes > MAX_BYTES / b->slots ? TW_ERR_ARENA : TW_OK;
 }
@@ -61,28 +61,34 @@ uint8_t *tw_backlog_newest(const tw_backlog_t *b) {
     return b->inputs + b->at * b->bytes;
 }
 
-static void load(const tw_backlog_t *b, const tw_model_t *m) {
-    const int32_t slot = b->at + 1 - b->left;
-    memcpy(m->input, b->inputs + (uint32_t)(slot < 0 ? slot + b->slots : slot) * b->bytes, b->bytes);
+bool tw_backlog_full(const tw_backlog_t *b) {
+    return b->left > b->slots;
 }
 
-void tw_backlog_run(tw_backlog_t *b, tw_model_t *m) {
-    b->left = (uint16_t)(b->behind + 1);
-    if (b->behind == b->slots) {
-        b->left = b->slots;
-        tw_model_reset(m);
+static void load(const tw_backlog_t *b, const tw_model_t *m) {
+    const uint32_t slot = b->at + (b->at < b->left ? b->slots : 0) - b->left;
+    memcpy(m->input, b->inputs + slot * b->bytes, b->bytes);
+}
+
+void tw_backlog_push(tw_backlog_t *b, tw_model_t *m, bool asleep) {
+    b->at = b->at + 1 == b->slots ? 0 : b->at + 1;
+    if (asleep) {
+        b->behind += b->behind < b->slots;
+    } else if (b->left++ == 0) {
+        if (b->behind == b->slots) {
+            b->behind--;
+            tw_model_reset(m);
+        }
+        b->left += b->behind;
+        load(b, m);
     }
-    load(b, m);
 }
 
 bool tw_backlog_next(tw_backlog_t *b, const tw_model_t *m) {
-    if (b->left > 1) {
-        b->left--;
+    b->behind -= b->behind > 0;
+    b->left--;
+    if (b->left) {
         load(b, m);
-        return true;
     }
-    b->behind = (uint16_t)(b->left ? 0 : b->behind + (b->behind < b->slots));
-    b->left = 0;
-    b->at = (uint16_t)(b->at + 1 == b->slots ? 0 : b->at + 1);
-    return false;
+    return b->left > 0;
 }

@@ -9,10 +9,11 @@
 typedef struct {
     uint8_t *inputs; // [slots][bytes] in a circle; caller's
     uint32_t bytes;  // of an input
-    uint16_t slots;  // inputs that an output depends on, its own included
-    uint16_t at;     // slot of the newest, which may still be growing
-    uint16_t behind; // whole ones before it that were slept through since the network last ran, at most slots
-    uint16_t left;   // how many are still to be run, the newest included; 0: none
+    uint32_t slots;  // inputs that an output depends on, its own included
+    uint32_t at;     // slot where the newest grows
+    uint32_t behind; // whole ones that were slept through since the network last ran, at most slots; once it is awake,
+                     // how many of them are still to be run
+    uint32_t left;   // whole ones that are still to be run, the one in the network's input included
 } tw_backlog_t;
 
 // Earlier invokes that an output depends on, at most 65534; or TW_ERR_STATE where state is more than moving windows
@@ -26,15 +27,18 @@ int tw_backlog_open(tw_backlog_t *b, const tw_model_t *m);
 // No inputs so far. `inputs` have been set.
 void tw_backlog_reset(tw_backlog_t *b);
 
-// Where the newest input grows.
+// Where the newest input grows; not while all slots are taken.
 uint8_t *tw_backlog_newest(const tw_backlog_t *b);
 
-// The newest is whole and to be run, after those that were slept through: the first of them goes to the input of `m`,
-// which is reset where not all of them are here.
-void tw_backlog_run(tw_backlog_t *b, tw_model_t *m);
+// Whether inputs that are still to be run take all slots.
+bool tw_backlog_full(const tw_backlog_t *b);
 
-// One has been run: the next goes to the input of `m`. False after the newest, or where none was to be run: then
-// another begins to grow.
+// The newest is whole, and another begins to grow. Asleep, where none is to be run: it is slept through. Awake: it is
+// to be run after those that were slept through, the first of which goes to the input of `m`; that is reset where not
+// all of them are here.
+void tw_backlog_push(tw_backlog_t *b, tw_model_t *m, bool asleep);
+
+// One has been run: the next goes to the input of `m`. False where there is none.
 bool tw_backlog_next(tw_backlog_t *b, const tw_model_t *m);
 
 #endif

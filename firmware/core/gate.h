@@ -16,6 +16,7 @@ typedef struct {
 } tw_gate_params_t;
 
 typedef struct {
+    tw_backlog_t backlog;   // of the wake word
     tw_scorer_t scorer;     // model NULL: the energy
     tw_detector_t detector; // of the network
     uint32_t level;         // of the energy: features summed over the channels, smoothed over four frames
@@ -23,7 +24,6 @@ typedef struct {
     uint32_t hold;          // frames
     uint32_t left;          // frames that it is still open
     uint16_t early;         // invokes of the network that do not count yet
-    tw_backlog_t backlog;   // of the wake word
     size_t memory_bytes;    // what tw_gate_attach wants
 } tw_gate_t;
 

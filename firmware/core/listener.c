@@ -40,7 +40,7 @@ void tw_listener_reset(tw_listener_t *l) {
         tw_gate_reset(l->gate);
     }
     l->scorer.rows = 0;
-    memset(&l->t_ms, 0, sizeof *l - offsetof(tw_listener_t, t_ms));
+    memset(l, 0, offsetof(tw_listener_t, gate));
     // A frame ends when its window is full, so the first one takes window - hop samples more than the others.
     advance_time(l, (uint32_t)(l->frontend.window - l->frontend.hop));
 }
@@ -64,35 +64,43 @@ static void begin_step(tw_listener_t *l) {
     l->due = TW_DUE_WORD;
     if (l->gate) {
         l->asleep = !tw_gate_is_open(l->gate);
-        if (l->asleep) {
-            l->due = TW_DUE_NOTHING;
-        } else {
-            tw_backlog_run(&l->gate->backlog, l->scorer.model);
-        }
+        l->due = l->asleep ? TW_DUE_NOTHING : TW_DUE_WORD;
+        tw_backlog_push(&l->gate->backlog, l->scorer.model, l->asleep);
     }
 }
 
-static void take_frame(tw_listener_t *l, const uint16_t *frame) {
+// Returns whether the caller has something to do now.
+static bool take_frame(tw_listener_t *l, const uint16_t *frame) {
     const size_t channels = l->frontend.channels;
     uint8_t *input = l->gate ? tw_backlog_newest(&l->gate->backlog) : l->scorer.model->input;
     const bool whole = tw_scorer_take(&l->scorer, frame, channels, input);
     if (l->gate && tw_gate_take(l->gate, frame, channels)) {
         l->due = TW_DUE_GATE;
-    } else if (whole) {
+        return true;
+    }
+    if (whole) {
         begin_step(l);
     }
+    return whole;
+}
+
+// While the word's network makes up for what it slept through, as long as there is room, and the gate stays open.
+static bool may_take(const tw_listener_t *l) {
+    if (l->due == TW_DUE_WORD && l->gate) {
+        return l->gate->left > 1 && !tw_backlog_full(&l->gate->backlog);
+    }
+    return !l->due;
 }
 
 size_t tw_listener_push(tw_listener_t *l, const int16_t *pcm, size_t n) {
     size_t taken = 0;
-    while (taken < n && !l->due) {
+    bool stop = false;
+    while (taken < n && !stop && may_take(l)) {
         const uint16_t *frame;
         const size_t used = tw_frontend_push(&l->frontend, pcm + taken, n - taken, &frame);
         measure_level(l, pcm + taken, used);
         taken += used;
-        if (frame) {
-            take_frame(l, frame);
-        }
+        stop = frame && take_frame(l, frame);
     }
     return taken;
 }
@@ -118,18 +126,24 @@ static int end_step(tw_listener_t *l) {
 
 int tw_listener_settle(tw_listener_t *l) {
     const tw_model_t *m = l->scorer.model;
+    tw_backlog_t *b = l->gate ? &l->gate->backlog : NULL;
     const unsigned due = l->due;
+    int event = TW_NO_STEP;
     l->due = 0;
     if (due == TW_DUE_GATE) {
         tw_gate_settle(l->gate);
         if (l->scorer.rows == m->frames) {
             begin_step(l);
+        } else if (b->left) {
+            l->due = TW_DUE_WORD;
         }
-        return TW_NO_STEP;
+    } else if (due) {
+        if (due == TW_DUE_NOTHING || !b || !b->behind) {
+            event = end_step(l); // before another input, which may lie where the output does
+        }
+        if (due == TW_DUE_WORD && b && tw_backlog_next(b, m)) {
+            l->due = TW_DUE_WORD;
+        }
     }
-    if (due && l->gate && tw_backlog_next(&l->gate->backlog, m)) {
-        l->due = TW_DUE_WORD;
-        return TW_NO_STEP;
-    }
-    return due ? end_step(l) : TW_NO_STEP;
+    return event;
 }

@@ -75,7 +75,10 @@ class Listener:
         """As new: front end, network state, gate, detector and time."""
 
     def feed(self, pcm: ReadableBuffer, start: int, end: int) -> int:
-        """Take int16 samples pcm[start:end] until something is due; return the index of the first sample not taken."""
+        """Take int16 samples pcm[start:end] until something comes due; return the index of the first sample not taken.
+
+        While the model makes up for what it slept through behind a gate, due may be 1 before and samples taken all the same.
+        """
 
     def settle(self) -> int:
         """After what was due has run. Return the label index of a hit, -1: a step ended without one, -2: none ended."""

@@ -332,3 +332,63 @@ def test_published_models(name: str, kind: str, reference: Path, tmp_path: Path)
         hits += int((b.events >= 0).sum())
     assert hits >= 3
     assert asleep > 500
+
+
+# ---- while it makes up for what it slept through
+
+
+class Slow:
+    """A listener driven as by a board whose processor runs the word's network `runs` times in the time of a step."""
+
+    def __init__(self, listener: Listener, runs: int) -> None:
+        lib = self.lib = _library()
+        lib.tw_listener_push.restype = ctypes.c_size_t
+        lib.tw_listener_push.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+        lib.tw_listener_settle.argtypes = [ctypes.c_void_p]
+        lib.tw_detector_mean.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
+        self.listener, self.runs, self.steps, self.most = listener, runs, [], 0
+        self.detector = lib.tw_abi_listener_detector(listener._state)
+
+    @property
+    def due(self) -> int:
+        return int(self.lib.tw_abi_listener(self.listener._state, 0))
+
+    def settle(self) -> None:
+        gate = self.listener.gate
+        model = self.listener.model if self.due == 1 else gate.model if gate and self.due == 2 else None
+        if model is not None:
+            model.run(0, model.ops)
+        event = self.lib.tw_listener_settle(self.listener._state)
+        if event >= -1:
+            mean = self.lib.tw_detector_mean(self.detector, 0)
+            self.steps.append((self.lib.tw_abi_listener(self.listener._state, 2), event, mean))
+
+    def hear(self, pcm: np.ndarray) -> None:
+        """The sound comes a step at a time: it is taken as soon as the listener takes it."""
+        step = self.listener.step_samples
+        for at in range(0, len(pcm), step):
+            part, runs = pcm[at : at + step], self.runs
+            while len(part):
+                taken = self.lib.tw_listener_push(self.listener._state, part.ctypes.data, len(part))
+                part = part[taken:]
+                while self.due > 1 or (self.due and not taken):  # it may be that nothing else is taken before
+                    taken = 1 if self.due == 1 else taken
+                    self.settle()
+            while self.due and runs:
+                self.settle()
+                runs -= 1
+            self.most = max(self.most, at // step - len(self.steps))
+        while self.due:
+            self.settle()
+
+
+@pytest.mark.parametrize("name", GATES)
+@pytest.mark.parametrize("runs", [0, 1, 2, 5])
+def test_new_sound_is_taken_meanwhile_and_nothing_changes(name: str, runs: int) -> None:
+    model = Model(streaming(3, (5, 4, 9, 6), seed=1, threshold=105, window=2))
+    expected = Listener(model, gates()[name]).listen(audio())
+    slow = Slow(Listener(model, gates()[name]), runs)
+    slow.hear(audio())
+    assert slow.steps == list(zip(expected.t_ms, expected.events, expected.means[:, 0], strict=True))
+    if gates()[name].hold_ms == 200 and runs < 5:
+        assert slow.most >= 3, "it never was behind"

@@ -495,6 +495,9 @@ class LockedMicrophone:
             micropython.heap_unlock()
         self._wav.close()
 
+    def due_ms(self, count):
+        return self._wav.due_ms(count)
+
     def readinto(self, buf):
         self._buffers += 1
         if self._buffers == SETTLED:
