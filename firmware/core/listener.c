@@ -50,11 +50,14 @@ uint32_t tw_listener_step_samples(const tw_listener_t *l) {
 }
 
 static void measure_level(tw_listener_t *l, const int16_t *pcm, size_t n) {
-    for (size_t i = 0; i < n; ++i) {
-        const int32_t magnitude = pcm[i] < 0 ? -pcm[i] : pcm[i];
-        l->peak = (uint16_t)(magnitude > l->peak ? magnitude : l->peak);
-        if (magnitude >= INT16_MAX && l->clipped < UINT16_MAX) {
-            l->clipped++;
+    int32_t below = l->peak < INT16_MAX ? l->peak : INT16_MAX - 1; // what is up to here tells nothing new
+    for (const int16_t *end = pcm + n; pcm < end; ++pcm) {
+        const int32_t sign = *pcm >> 15;
+        const int32_t magnitude = (*pcm ^ sign) - sign;
+        if (magnitude > below) {
+            l->peak = (uint16_t)(magnitude > l->peak ? magnitude : l->peak);
+            l->clipped = (uint16_t)(l->clipped + (magnitude >= INT16_MAX && l->clipped < UINT16_MAX));
+            below = magnitude < INT16_MAX ? magnitude : INT16_MAX - 1;
         }
     }
 }

@@ -77,7 +77,7 @@ class Listener:
     def feed(self, pcm: ReadableBuffer, start: int, end: int) -> int:
         """Take int16 samples pcm[start:end] until something comes due; return the index of the first sample not taken.
 
-        While the model makes up for what it slept through behind a gate, due may be 1 before and samples taken all the same.
+        While the model makes up for what it slept through behind a gate, samples are taken although due is 1.
         """
 
     def settle(self) -> int:

@@ -13,6 +13,7 @@ _BYTES_MS = 32  # 16 kHz, two bytes
 _FRAME = 8  # bytes: every port keeps what it receives as stereo of 32 bits, whatever is asked of it
 _FRAMES_MS = 16
 _RING_MS = 128  # 8 of the 256-frame blocks that the ESP32 port counts in
+_EARLY_MS = 1  # milliseconds are whole, and sleeping too long would fill the ring
 
 
 def open_i2s(mic, stereo):
@@ -78,6 +79,10 @@ class I2SMicrophone:
         return max(0, count // _BYTES_MS - self._behind // _FRAMES_MS - waited)
 
     def readinto(self, buf):
+        # The RP2's driver waits in a loop of its own, in which the processor never idles: sleep most of that time.
+        wait = self.due_ms(len(buf)) - _EARLY_MS
+        if wait > 0:
+            self._clock.sleep_ms(wait)
         self._i2s.readinto(self._target(buf))
         return self._arrived(buf)
 
@@ -105,11 +110,11 @@ class I2SMicrophone:
 
     def _arrived(self, buf):
         """The driver does not tell that its ring ran over: what the clock says is there and has no room is lost."""
+        now = self._clock.ticks_ms()
         count = len(buf) // 2
         if self._wide:
             step = 4 if self._right else 2
             self._constant = self._pack(buf, self._slots, count, step, self._shift, self._late, self._constant)
-        now = self._clock.ticks_ms()
         # Of 64 samples 63, so that a microphone somewhat slower than the clock is not taken for one that loses.
         came = self._clock.ticks_diff(now, self._last) * _FRAMES_MS * 63 >> 6
         self._last = now

@@ -3,6 +3,7 @@
 import { ConsoleLogger, LogLevel, RP2040 } from 'rp2040js';
 import { Fault } from './bus.mjs';
 import { Cortex } from './cortex.mjs';
+import { Cache } from './counters.mjs';
 import { Microphone } from './mic.mjs';
 import { PdmMicrophone } from './pdm.mjs';
 import { PioClock } from './pio.mjs';
@@ -20,12 +21,16 @@ const PSM_PROC1 = 1 << 16;
 const BOOTSEL = 'breakpoint 66'; // what the ROM stand-in does where a real ROM enters its boot loader
 
 export class Board {
-  /** `rom`: the mask ROM's bytes. `onPower(mcu)`: here is a chip, not yet started; a reset makes a new one. `mic`: (Pdm)Microphone's; null: none. */
-  constructor(rom, flash, mic, onPower) {
+  /**
+   * `rom`: the mask ROM's bytes. `onPower(mcu)`: here is a chip, not yet started; a reset makes a new one. `mic`:
+   * (Pdm)Microphone's; null: none. `cached`: whether accesses to flash are counted.
+   */
+  constructor(rom, flash, mic, cached, onPower) {
     this.rom = new Uint32Array(4096);
     new Uint8Array(this.rom.buffer).set(rom);
     this.flash = flash;
     this.micOptions = mic;
+    this.cached = cached;
     this.onPower = onPower;
     this.random = 0x2545f491;
     this._power(flash.bytes);
@@ -52,7 +57,7 @@ export class Board {
     mcu.core.LR = 0; // so that the second stage goes on to the firmware
     mcu.core.PC = XIP;
     this._mend(mcu, watchdog);
-    this.cortex = new Cortex(mcu, (offset) => this.flash.touch(offset));
+    this.cortex = new Cortex(mcu, (offset) => this.flash.touch(offset), this.cached ? new Cache() : null);
     const Kind = this.micOptions && 'clk' in this.micOptions ? PdmMicrophone : Microphone;
     const mic = this.micOptions && new Kind(mcu, this.micOptions);
     this.pio = new PioClock(mcu, () => mic?.settle());

@@ -10,9 +10,14 @@ const FLASH_PAGE = 0x10000000 >>> 26; // flash shows four times, with and withou
 export class Fault extends Error {}
 
 export class Bus {
-  /** `mcu`: an RP2040. `onFlash(offset)` is called after each word that the boot ROM's functions write to flash. */
-  constructor(mcu, onFlash) {
+  /**
+   * `mcu`: an RP2040. `onFlash(offset)` is called after each word that the boot ROM's functions write to flash.
+   * `counters`: Counters.
+   */
+  constructor(mcu, onFlash, counters) {
     this.mcu = mcu;
+    this.counters = counters;
+    this.cache = counters.cache;
     this.clock = mcu.clock;
     this.onFlash = onFlash;
     this.ram8 = mcu.sram;
@@ -44,8 +49,13 @@ export class Bus {
     if (o >>> 0 < RAM_BYTES && !(o & 3)) return this.ram32[o >> 2];
     const address = a >>> 0;
     if (address & 3) throw new Fault(`access to ${address.toString(16)}, which is not aligned`);
-    if (address >>> 26 === FLASH_PAGE) return this.flash32[(address & 0xffffff) >> 2];
+    if (address >>> 26 === FLASH_PAGE) {
+      this.cache?.touch(address);
+      return this.flash32[(address & 0xffffff) >> 2];
+    }
     if (address < ROM_BYTES) return this.rom32[address >> 2];
+    const counted = this.counters.read(address, cycles);
+    if (counted !== undefined) return counted | 0;
     this._outside(address, cycles, false);
     return this.mcu.readUint32(address) | 0;
   }
@@ -55,7 +65,10 @@ export class Bus {
     if (o >>> 0 < RAM_BYTES && !(o & 1)) return this.ram16[o >> 1];
     const address = a >>> 0;
     if (address & 1) throw new Fault(`access to ${address.toString(16)}, which is not aligned`);
-    if (address >>> 26 === FLASH_PAGE) return this.flash16[(address & 0xffffff) >> 1];
+    if (address >>> 26 === FLASH_PAGE) {
+      this.cache?.touch(address);
+      return this.flash16[(address & 0xffffff) >> 1];
+    }
     if (address < ROM_BYTES) return this.rom16[address >> 1];
     this._outside(address, cycles, false);
     return this.mcu.readUint16(address);
@@ -65,7 +78,10 @@ export class Bus {
     const o = (a - RAM) | 0;
     if (o >>> 0 < RAM_BYTES) return this.ram8[o];
     const address = a >>> 0;
-    if (address >>> 26 === FLASH_PAGE) return this.mcu.flash[address & 0xffffff];
+    if (address >>> 26 === FLASH_PAGE) {
+      this.cache?.touch(address);
+      return this.mcu.flash[address & 0xffffff];
+    }
     if (address < ROM_BYTES) return (this.rom16[address >> 1] >> (8 * (address & 1))) & 0xff;
     this._outside(address, cycles, false);
     return this.mcu.readUint8(address);

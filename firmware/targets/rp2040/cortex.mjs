@@ -3,17 +3,19 @@
 // Arm's technical reference manual (rp2040js forgets some, and the carry of some shifts) and a fault where silicon has
 // one. Exceptions, NVIC and all peripherals stay rp2040js's.
 import { Bus, Fault } from './bus.mjs';
+import { Counters } from './counters.mjs';
 import { KINDS } from './forms.mjs';
 
 const EXCEPTION_CYCLES = 15;
 
 export class Cortex {
-  /** `mcu`: an RP2040. `onFlash(offset)`: see Bus. */
-  constructor(mcu, onFlash) {
+  /** `mcu`: an RP2040. `onFlash(offset)`: see Bus. `cache`: a Cache or null, see Counters. */
+  constructor(mcu, onFlash, cache) {
     this.mcu = mcu;
     this.core = mcu.core;
     this.clock = mcu.clock;
-    this.bus = new Bus(mcu, onFlash);
+    this.counters = new Counters(mcu.core, cache);
+    this.bus = new Bus(mcu, onFlash, this.counters);
     this.r = new Int32Array(mcu.core.registers.buffer);
   }
 
@@ -30,7 +32,8 @@ export class Cortex {
       } else {
         const alarm = clock.nextAlarm ? Math.ceil((clock.nextAlarm.nanos - bus.from) / bus.ns) : left;
         const limit = Math.max(1, Math.min(left, alarm, others.due()));
-        spent = core.waiting ? limit : this.execute(limit);
+        if (core.waiting) this.counters.asleep += spent = limit;
+        else spent = this.execute(limit);
         core.cycles += spent;
       }
       clock.tick(bus.from + spent * bus.ns - clock.nanosCounter);
@@ -48,12 +51,18 @@ export class Cortex {
     let v = core.V ? 1 : 0;
     let base = bus.fetch(pc);
     let { code16, code32 } = bus;
+    const cache = bus.cache;
+    let word = -1; // that came last from flash
     let cycles = 0;
     bus.limit = limit;
     bus.extra = 0;
     try {
       do {
         const op = code16[(pc - base) >> 1];
+        if (cache && code16 === bus.flash16 && pc >>> 2 !== word) {
+          word = pc >>> 2;
+          cache.touch(pc);
+        }
         let jump = false; // pc may have left its memory
         pc += 2;
         cycles += 1;

@@ -9,7 +9,8 @@ const PAUSE_NS = 2e6; // without a clock for so long, the next one is a new begi
 
 export class Microphone {
   /**
-   * `options`: clip (a wav file of 16 kHz, mono, 16 bits, read at each beginning), sck, ws, sd (pins), right (else it
+   * `options`: clip (a wav file of 16 kHz, mono, 16 bits, read at each beginning; null: a
+   * minute of noise, the same each time), sck, ws, sd (pins), right (else it
    * speaks in the left slot), offset (added to every sample, in units of the 24 bits).
    */
   constructor(mcu, options) {
@@ -58,10 +59,20 @@ export class Microphone {
   }
 
   _begin() {
-    this.samples = readWav(this.options.clip);
+    this.samples = this.options.clip ? readWav(this.options.clip) : noise();
     this.at = -1;
     this.slot = null;
   }
+}
+
+function noise() {
+  const samples = new Int16Array(60 * 16000);
+  let seed = 1;
+  for (let i = 0; i < samples.length; i++) {
+    seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
+    samples[i] = seed >> 19;
+  }
+  return samples;
 }
 
 function readWav(path) {

@@ -7,6 +7,7 @@
 //   --flash    its flash: 2 MB, made where there is none, and kept up to date; without it the flash lasts as long as we
 //   --uf2      dropped onto the boot loader's drive before it starts
 //   --mic      a microphone's options: see mic.mjs
+//   --cache    count accesses to flash through its cache: see counters.mjs
 //
 // A reset starts it anew. It ends with its parent's signal, or with a line on stderr and status 3 where the program on
 // the board comes to no good.
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
     flash: { type: 'string' },
     uf2: { type: 'string', multiple: true, default: [] },
     mic: { type: 'string', default: 'null' },
+    cache: { type: 'boolean', default: false },
   },
 });
 
@@ -44,7 +46,7 @@ const serial = new Serial(Number(options.line), () => {
 const flash = new Flash(options.flash);
 for (const image of options.uf2) flash.load(fs.readFileSync(image), image);
 const rom = fs.readFileSync(new URL('rom.bin', import.meta.url));
-const board = new Board(rom, flash, JSON.parse(options.mic), (mcu) => serial.plug(mcu));
+const board = new Board(rom, flash, JSON.parse(options.mic), options.cache, (mcu) => serial.plug(mcu));
 
 // Time here and on the board. A board that is busy falls behind and never catches up; one that waits keeps pace.
 let here = performance.now();

@@ -15,7 +15,7 @@ __all__ = ["app"]
 # In the order of tinywake --help.
 _VERBS = (
     training.train,
-    models.compile_, models.inspect, models.run, models.compare, models.bench,
+    models.compile_, models.inspect, models.run, models.compare, models.bench, models.energy,
     hearing.features, hearing.listen, hearing.eval_,
     boards.flash, boards.deploy, boards.image, boards.monitor, boards.targets, boards.boards, boards.doctor,
     training.demo,

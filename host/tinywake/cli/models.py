@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""compile, inspect, run, compare, bench: networks as files."""
+"""compile, inspect, run, compare, bench, energy: networks as files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinywake.files import save
 from tinywake.terminal import out as console
 from tinywake.terminal import print_json, show
 
-__all__ = ["bench", "compare", "compile_", "inspect", "run"]
+__all__ = ["bench", "compare", "compile_", "energy", "inspect", "run"]
 
 
 def compile_(
@@ -141,3 +141,23 @@ def bench(
     from tinywake.pipeline.benching import bench as run
 
     show(run(model, target, layers=layers), as_json)
+
+
+def energy(
+    board: Annotated[str, typer.Option("--board", help="Whose currents; see tinywake boards.")],
+    model: Annotated[
+        Path | None, typer.Argument(help="A listener (.twm), to be measured in the emulated Pico.")
+    ] = None,
+    cycles: Annotated[int | None, typer.Option(help="A second of sound, instead of a model.", min=1)] = None,
+    mhz: Annotated[float | None, typer.Option(help="The clock [what the firmware sets].", min=1)] = None,
+    battery: Annotated[list[str] | None, typer.Option(help="AA, AAA, 18650 or CR2032; may be given again.")] = None,
+    also: Annotated[float, typer.Option(help="mA that microphone and the rest of the board take.", min=0)] = 0.0,
+    efficiency: Annotated[float, typer.Option(help="Of the converter behind the battery.")] = 0.85,
+    as_json: Json = False,
+) -> None:
+    """Estimate what listening takes: share of the processor, lowest clock, milliwatts, days on a battery."""
+    from tinywake.device.energy import Supply
+    from tinywake.pipeline.energy import energy as estimate
+
+    supply = Supply(also, efficiency)
+    show(estimate(model, board, battery or (), cycles=cycles, mhz=mhz, supply=supply), as_json)

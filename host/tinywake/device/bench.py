@@ -8,10 +8,11 @@ unix board there is only a clock of microseconds. What a call costs by itself is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tinywake.device.line.rawrepl import RawRepl
 
-__all__ = ["Counts", "counts_on"]
+__all__ = ["Counts", "Listening", "counts_on", "listening_on"]
 
 _PASSES = 4  # invokes; the least is taken: an interpreter looks at its serial port now and then
 _STEPS = 8  # of a listener; the mean is taken
@@ -125,6 +126,45 @@ if wanted:
 answer({"unit": unit, "network": invoke, "open": opened, "verify": verified, "layers": layers, "step": step})
 """
 
+# As tinywake.main listens: 100 steps of 30 ms are 3 s, with some 60 lines of text among them.
+_LISTENING = """
+import machine
+from tinywake import main
+listener = main.load({model!r})
+mem = machine.mem32
+def look():
+    return [mem[each] & 0xffffffff for each in (0xe0001004, 0xe0001010, 0x14000010, 0x1400000c)]
+def hear(steps):
+    for _ in range(steps):
+        listener._fill()
+        listener.drain()
+listener._open()
+hear({warm})
+before = look()
+hear({steps})
+after = look()
+listener.stop()
+total, asleep, accesses, hits = [b - a & 0xffffffff for a, b in zip(before, after)]
+answer({{"cycles": total, "asleep": asleep, "accesses": accesses, "misses": accesses - hits, "lost": listener.lost,
+         "samples": {steps} * listener.native.step_samples, "hz": machine.freq()}})
+"""
+_WARM_STEPS, _HEARD_STEPS = 20, 100
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Cycles a second of sound with all that belongs to it: I2S, its interrupts and copies, app, serial lines.
+
+    awake: not slept through, of `hz` cycles a second. accesses and misses: of flash, through its cache. lost: samples,
+    in all of it.
+    """
+
+    awake: int
+    accesses: int
+    misses: int
+    hz: int
+    lost: int
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -145,6 +185,21 @@ class Counts:
     front: int | None
     settle: int | None
     app: int | None
+
+
+def listening_on(port: str, model: str, *, timeout: float = 600.0) -> Listening:
+    """Let the emulated Pico listen to its microphone, see Target.counting, and count. Raises DeviceError."""
+    with RawRepl(port, timeout) as board:
+        board.reset()
+        said: dict[str, Any] = board.ask(_LISTENING.format(model=model, warm=_WARM_STEPS, steps=_HEARD_STEPS))
+    seconds = said["samples"] / 16000
+    return Listening(
+        awake=round((said["cycles"] - said["asleep"]) / seconds),
+        accesses=round(said["accesses"] / seconds),
+        misses=round(said["misses"] / seconds),
+        hz=said["hz"],
+        lost=said["lost"],
+    )
 
 
 def counts_on(port: str, model: str, *, layers: bool = False, timeout: float = 600.0) -> Counts:

@@ -58,6 +58,9 @@ class Current:
     volts: float = _between(1, 6)
     at: str = _text()  # the table's conditions
     source: str = _text()  # document, its version, table
+    mhz: float | None = field(
+        default=None, metadata={"low": 1, "high": 1000, "least": 0}
+    )  # its clock, where it has one
 
 
 @dataclass(frozen=True)

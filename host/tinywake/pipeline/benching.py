@@ -14,12 +14,15 @@ import numpy as np
 from tinywake.compiler.report import OpCost, Report, align, file_report
 from tinywake.compiler.twm.unpack import TwmFile, unpack
 from tinywake.core import Listener, Model
-from tinywake.device.bench import Counts, counts_on
+from tinywake.device.bench import Counts, Listening, counts_on, listening_on
 from tinywake.device.connect import connected
 from tinywake.device.firmware import built_module, read_native
 
-__all__ = ["Bench", "bench"]
+__all__ = ["XIP_MISS_CYCLES", "Bench", "bench"]
 
+# What the processor waits for flash, cycles: a word alone, or both words of a line one after the other. Per word
+# 8 + 4 + 8 clocks of the QSPI at half the processor's clock (pico-sdk's boot2_w25q080), and 10 for the way there.
+XIP_MISS_CYCLES = (50, 100)
 _HOST_RUNS = 30  # the quickest of so many counts: what else this computer does only makes it slower
 
 
@@ -38,6 +41,7 @@ class Bench:
     module_bytes: int  # _tinywake.mpy; 0: compiled in
     module_ram: int  # what importing it takes
     heap: tuple[int, int] | None  # free after a reset, and with module and app imported
+    listening: Listening | None = None  # by all that belongs to it; rp2040 only
 
     @property
     def _step(self) -> int | None:
@@ -61,6 +65,8 @@ class Bench:
             "step_app": counts.app,
             "second": self.per_second,
         }
+        if self.listening is not None:
+            costs["second_listening"] = self.listening.awake
         named = {key if key == counts.unit else f"{key}_{counts.unit}": value for key, value in costs.items()}
         layers = [
             {"index": op.index, "kind": op.kind, "macs": op.macs, counts.unit: count}
@@ -79,6 +85,7 @@ class Bench:
             "scratch_bytes": self.scratch_bytes,
             "weights_bytes": report.weight_bytes,
             **({"heap_free": self.heap[0], "heap_free_loaded": self.heap[1]} if self.heap else {}),
+            **({"xip_misses": self.listening.misses} if self.listening else {}),
             **({"layers": layers} if layers else {}),
         }
 
@@ -104,6 +111,14 @@ class Bench:
             lines.append(
                 f"driven by the app: {counts.app:,} a step, {counts.app / self._step - 1:.0%} above the native calls"
             )
+        if self.listening is not None:
+            heard = self.listening
+            low, high = (heard.misses * cost / heard.hz for cost in XIP_MISS_CYCLES)
+            lines.append(
+                f"listening, with microphone, app and serial lines: {heard.awake:,} a second of sound, "
+                f"{heard.awake / heard.hz:.1%} of {heard.hz / 1e6:g} MHz; on silicon {heard.misses:,} misses of "
+                f"flash's cache more, {low:.1%} to {high:.1%} (docs/energy.md)"
+            )
         memory = f"arena {report.arena_bytes + report.state_bytes:,} bytes, {report.state_bytes:,} of them state"
         if self.module_bytes:
             memory += f"; module {self.module_bytes:,} ({self.module_ram:,} of RAM)"
@@ -125,11 +140,13 @@ def bench(model: Path, target: str = "host", *, layers: bool = False) -> Bench:
         return Bench(model.name, target, "", counts, report, scratch, frames, step_ms, 0, 0, None)
     with connected(target, model, counting=True) as board:
         counts = counts_on(board.port, model.name, layers=layers)
+        hears = target == "rp2040" and file.detector is not None
+        listening = listening_on(board.port, model.name) if hears else None
         said = board.report
     native = built_module(said.firmware.arch) if said.module_bytes else None
     return Bench(
         model.name, target, said.firmware.arch, counts, report, scratch, frames, step_ms, said.module_bytes,
-        read_native(native).ram if native else 0, (said.heap_before, said.heap_loaded),
+        read_native(native).ram if native else 0, (said.heap_before, said.heap_loaded), listening,
     )  # fmt: skip
 
 
