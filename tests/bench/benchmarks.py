@@ -5,7 +5,8 @@
 
 measures again what is named (default: everything) on the targets that can run here, prints what has changed since the
 figures in docs/benchmarks.json, and writes both files. Networks come from TINYWAKE_REFERENCE (default
-../shared/reference) and tests/vectors/networks. QEMU counts instructions and rp2040js cycles: the same in every run.
+../shared/reference), tests/vectors/networks and build/demo, where make demo has been. QEMU counts instructions and
+rp2040js cycles: the same in every run.
 What takes long is to listen for ten minutes on each target; it is left out where six seconds give the figures that are
 there. `--part heap --minutes 1` is quicker still.
 """
@@ -36,7 +37,7 @@ from tinywake.pipeline.benching import bench
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "tests" / "device"))
 
-from page import LAYERS, page, unit_of  # noqa: E402
+from page import LAYERS, STREAMING, WHOLE, page, unit_of  # noqa: E402
 from ram import homes_of, ram_of  # noqa: E402
 
 REFERENCE = Path(os.environ.get("TINYWAKE_REFERENCE", REPO.parent / "shared" / "reference"))
@@ -51,6 +52,8 @@ NETWORKS = {
     "vad": REFERENCE / "micro-wake-word" / "vad.json",
     "keyword spotting": REFERENCE / "mlperf-tiny" / "kws_ref_model.tflite",
     "micro_speech": REFERENCE / "micro-speech" / "micro_speech_quantized.tflite",
+    STREAMING: REPO / "build" / "demo" / "model.twm",
+    WHOLE: REPO / "build" / "demo" / "model.tflite",
     "streaming (golden)": REPO / "tests" / "vectors" / "networks" / "streaming.tflite",
 }
 # The heap: this network, while it hears this clip over and over.
@@ -70,7 +73,9 @@ def file_name(network: str) -> str:
 
 def compiled(name: str, folder: Path) -> None:
     source = NETWORKS[name]
-    if source.suffix == ".json":
+    if source.suffix == ".twm":
+        blob = source.read_bytes()
+    elif source.suffix == ".json":
         manifest = read_manifest(source)
         blob = compile_tflite(manifest.network, listening=manifest.listening()).blob
     else:

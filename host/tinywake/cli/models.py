@@ -156,8 +156,8 @@ def energy(
     as_json: Json = False,
 ) -> None:
     """Estimate what listening takes: share of the processor, lowest clock, milliwatts, days on a battery."""
-    from tinywake.device.energy import Supply
-    from tinywake.pipeline.energy import energy as estimate
+    from tinywake.pipeline.energy import Supply
+    from tinywake.pipeline.energy import energy as run
 
     supply = Supply(also, efficiency)
-    show(estimate(model, board, battery or (), cycles=cycles, mhz=mhz, supply=supply), as_json)
+    show(run(model, board, battery or (), cycles=cycles, mhz=mhz, supply=supply), as_json)
