@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tinywake.compiler.report import align
 from tinywake.device.boards import Board, Current, load_board
 from tinywake.errors import ConfigError
-from tinywake.pipeline.benching import bench
+from tinywake.pipeline.benching import XIP_MISS_CYCLES, bench
 
 __all__ = ["BATTERIES", "Battery", "Energy", "Point", "Supply", "battery_named", "energy", "estimate"]
 
@@ -118,7 +118,12 @@ def energy(
     listening = bench(model, "rp2040").listening
     if listening is None:
         raise ConfigError(f"{model}: does not listen, so nothing says how often it runs; give --cycles and --mhz")
-    return estimate(model.name, found, listening.awake, mhz or listening.hz / 1e6, cells, supply)
+    waiting = listening.misses * XIP_MISS_CYCLES[1]
+    result = estimate(model.name, found, listening.awake + waiting, mhz or listening.hz / 1e6, cells, supply)
+    note = (
+        f"{waiting:,} of the cycles wait for flash, at the most: {listening.misses:,} misses of its cache, in a model"
+    )
+    return replace(result, assumptions=(note, *result.assumptions))
 
 
 def estimate(
