@@ -34,7 +34,7 @@ def open_i2s(mic, stereo):
 
 
 class I2SMicrophone:
-    """One slot of an I2S microphone. `clock` is a port: ticks_ms, ticks_diff.
+    """One slot of an I2S microphone. `clock` is a port: ticks_ms, ticks_diff, sleep_ms.
 
     `mic`: id, sck, ws, sd; bits: 32, or 16 to take the upper half as it comes; and, for 32 bits, channel ("left",
     "right"), shift (8..17: full scale is 2^31 >> shift), late (1: the data comes a bit late). A ring of ring_ms costs
