@@ -50,7 +50,7 @@ def test_every_key_is_there_and_two_runs_agree(target: str, listener: Path) -> N
     assert all(layer[unit] >= 0 for layer in layers)
     if unit in ("instructions", "cycles"):
         plain = bench(listener, target).facts()
-        for key, within in (("second_listening_cycles", 0.02), ("xip_misses", 0.05)):  # this computer reads the lines
+        for key, within in (("second_listening_cycles", 0.02), ("xip_misses", 0.1)):  # this computer reads the lines
             assert (key in facts) == (target == "rp2040")
             value = facts.pop(key, 0)
             for other in (again, plain):
