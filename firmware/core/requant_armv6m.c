@@ -24,26 +24,6 @@ static int8_t general(const tw_step_t *step, uint32_t i, int32_t sum) {
 #define SIGN "asrs r3, #31\n lsls r3, #7\n adds r1, r3\n"                 // -2^31 of a negative sum
 #define CLAMP "asrs r2, r1, #31\n bics r1, r2\n cmp r1, r7\n bls 2f\n mov r1, r7\n 2:\n subs r1, #128\n" // to 0..span
 
-// 33 cycles a sum.
-TW_ASSEMBLY static void run_channel(const int32_t *sums, int8_t *y, uint32_t stride, const tw_channel_t *c) {
-    (void)sums, (void)y, (void)stride, (void)c;
-    __asm__ volatile(".syntax unified\n" TW_SAVE
-                     "ldmia r3!, {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
-                     "ldmia r3!, {r4-r7}\n mov r12, r4\n mov lr, r5\n mov r5, r6\n"
-                     "mov r6, r1\n mov r4, r2\n push {r3}\n ldr r3, [r3]\n push {r3}\n"
-                     "1:\n ldmia r0!, {r3}\n"
-                     "mov r1, r8\n muls r1, r3\n asrs r1, #8\n"
-                     "mov r2, r9\n muls r2, r3\n adds r1, r2\n asrs r1, #8\n"
-                     "mov r2, r10\n muls r2, r3\n adds r1, r2\n asrs r1, #8\n"
-                     "mov r2, r11\n muls r2, r3\n adds r1, r2\n" SIGN
-                     "add r1, r12\n asrs r1, r5\n" CLAMP "strb r1, [r6]\n adds r6, r4\n"
-                     "cmp r0, lr\n bne 1b\n"
-                     "pop {r2, r3}\n subs r2, #1\n beq 3f\n push {r2, r3}\n" // the next column
-                     "ldr r1, [r3, #12]\n add lr, r1\n"
-                     "ldr r1, [r3, #4]\n adds r0, r1\n ldr r1, [r3, #8]\n adds r6, r1\n b 1b\n"
-                     "3:\n" TW_RESTORE);
-}
-
 // 53 cycles a sum. Stops before a shift that it cannot do; returns where.
 TW_ASSEMBLY static const int32_t *requant_run(
     const int32_t *sums, int8_t *y, const int32_t *multiplier, const channels_t *c) {
@@ -62,36 +42,6 @@ TW_ASSEMBLY static const int32_t *requant_run(
                      "adds r5, #7\n asrs r1, r5\n add r1, r10\n" CLAMP
                      "strb r1, [r6]\n adds r6, #1\n cmp r0, lr\n bne 1b\n"
                      "3:\n" TW_RESTORE);
-}
-
-void tw_channel_prepare(tw_channel_t *c, const tw_step_t *step) {
-    const int32_t m = step->multiplier[0], right = -step->shift[0];
-    c->step = step;
-    c->narrow = narrow(step) && right >= 1 && right <= -TW_BOUND_SHIFT;
-    c->columns = 1;
-    if (c->narrow) {
-        c->bytes[0] = m & 255;
-        c->bytes[1] = m >> 8 & 255;
-        c->bytes[2] = m >> 16 & 255;
-        c->bytes[3] = m >> 24;
-        c->addend = 64 + (64 << right) + ((step->zero + 128) << (right + 7));
-        c->right = (uint32_t)right + 7;
-        c->span = (uint32_t)(step->act_max + 128);
-    }
-}
-
-void tw_channel_run(tw_channel_t *c, const int32_t *sums, uint32_t n, int8_t *y, uint32_t stride) {
-    c->end = sums + n;
-    c->pitch = 4 * n + c->sums_skip;
-    if (c->narrow) {
-        run_channel(sums, y, stride, c);
-        return;
-    }
-    for (uint32_t column = 0; column < c->columns; ++column, sums += c->sums_skip / 4, y += c->y_skip) {
-        for (uint32_t i = 0; i < n; ++i, ++sums, y += stride) {
-            *y = general(c->step, 0, *sums);
-        }
-    }
 }
 
 void tw_requant_channels(const tw_step_t *step, const int32_t *sums, uint32_t n, int8_t *y) {

@@ -155,8 +155,14 @@ static bool any_conv(tw_conv_t *p, bool depthwise) {
         p->kernel_h = p->kernel_w = 1, p->pad_top = p->pad_left = 0;
         p->out.h = (uint16_t)(1 + (p->in.h - 1) / p->stride_h), p->out.w = (uint16_t)(1 + (p->in.w - 1) / p->stride_w);
     }
+    if (depthwise && chance(30)) { // the commonest, along some axes
+        p->kernel_h = p->kernel_w = 3, p->stride_h = p->stride_w = p->dilation_h = p->dilation_w = 1;
+        p->pad_top = (uint8_t)upto(chance(80) ? 1 : 2), p->pad_left = (uint8_t)upto(chance(80) ? 1 : 2);
+        p->out.h = (uint16_t)(chance(80) ? p->in.h : between(1, p->in.h + p->pad_top));
+        p->out.w = (uint16_t)(chance(80) ? p->in.w : between(1, p->in.w + p->pad_left));
+    }
     p->out.c = (uint16_t)(depthwise ? p->in.c * (chance(80) ? 1 : 2) : between(1, chance(30) ? 40 : 12));
-    p->out.zero_point = (int16_t)between(-128, 127);
+    p->out.zero_point = (int16_t)(chance(50) ? -128 : between(-128, 127));
     any_act(&p->act_min, &p->act_max);
     const uint32_t taps = (uint32_t)p->kernel_h * p->kernel_w * (depthwise ? 1u : p->in.c);
     const uint32_t bytes = depthwise ? taps * p->out.c : tw_row_bytes(taps) * p->out.c;

@@ -14,7 +14,7 @@ import pytest
 REPO = Path(__file__).parents[2]
 CORE = REPO / "firmware" / "core"
 PROGRAM = Path(__file__).parent / "fast_kernels.c"
-KERNELS = "conv2d* depthwise* windows* fully_connected* dense* planes* requant* move* wide* fixed*"
+KERNELS = "channel* conv2d* depthwise* windows* fully_connected* dense* planes* requant* move* wide* fixed*"
 FIRST, END = map(int, os.environ.get("TINYWAKE_CASES", "0:20000").split(":"))
 ON_M0 = 400  # of them, at most: half a minute of an emulator
 

@@ -16,9 +16,9 @@ from tinywake.compiler.memory.plan import Plan, Scratch
 
 __all__ = ["with_scratch"]
 
-_PIXELS = range(16, 2, -2)  # of a group: more gain little, and two no more than one
+_PIXELS = range(18, 2, -2)  # of a group: more gain little, and two no more than one
 _UNITS = 4  # of a convolution that scratch serves, at least
-_STRIP_ROWS = 6  # of output, that a depthwise convolution keeps until all of its channels are done
+_STRIP_ROWS = 5  # of output, at most, that a depthwise convolution keeps until all of its channels are done
 _TINY, _SMALL = 8 << 10, 16 << 10  # arena and state: by a fifth below the one, hardly above the other,
 _MOST_GROWTH, _LEAST_GROWTH = 2304, 1024  # an arena may grow for scratch; between them by so much, for the least always
 
@@ -44,9 +44,10 @@ def _wishes(graph: Graph, op: Op) -> list[int]:
         case FullyConnectedPart():
             return []
         case DepthwiseConv2D():
-            _, w, c = graph.tensors[op.output].hwc
-            planes = (op.kernel, op.stride, op.dilation) == ((3, 3), (1, 1), (1, 1))
-            return [4 * (w + 2) * (_STRIP_ROWS + 3) + padded(_STRIP_ROWS * w * c)] if planes else []
+            h, w, c = graph.tensors[op.output].hwc
+            planes = (op.kernel, op.stride, op.dilation) == ((3, 3), (1, 1), (1, 1)) and h > 1 and w > 1
+            strips = max(2, -(-h // _STRIP_ROWS))
+            return [4 * w * _STRIP_ROWS + padded(-(-h // strips) * w * c)] if planes else []
         case Conv2D() | FullyConnected():
             units = len(op.bias)
             row = padded(op.weights.size // units)
