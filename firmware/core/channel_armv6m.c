@@ -4,16 +4,24 @@
 #if TW_ARMV6M
 #include "channel_armv6m.h"
 
-// Of a shift and bounds that it can do. 18 cycles a sum, of those too close to call 48 more; where nothing but the exact way
+// What the assembly leaves to others.
+__attribute__((used)) void tw_channel_general(const tw_channel_t *c, const int32_t *sums, int8_t *y) {
+    for (uint32_t column = 0; column < c->columns; ++column, sums += c->sums_skip / 4, y += c->y_skip) {
+        for (const int32_t *end = sums + c->bytes / 4; sums < end; ++sums, y += c->stride) {
+            tw_requant_channels(&c->step, sums, 1, y);
+        }
+    }
+}
+
+// 18 cycles a sum, of those too close to call 48 more; where nothing but the exact way
 // is allowed, 45. With s the shift to the right: sums from 510 * 2^s on give 127, as the multiplier is at least 2^30. Their
 // product with the rounded multiplier has 23 bits of fraction, is off by less than 2^(8+s), and is made larger by as much.
-TW_ASSEMBLY static bool run_channel(const tw_channel_t *c, const int32_t *sums, int8_t *y) {
+__attribute__((used)) TW_ASSEMBLY void tw_channel_run(const tw_channel_t *c, const int32_t *sums, int8_t *y) {
     (void)c, (void)sums, (void)y;
     __asm__ volatile(".syntax unified\n" TW_SAVE
-                     "mov r6, r2\n"
-                     "ldmia r0!, {r4, r5}\n movs r7, #0\n ldrsb r7, [r5, r7]\n negs r7, r7\n" // s
+                     "mov r6, r2\n mov r12, r0\n ldmia r0!, {r4, r5}\n movs r7, #0\n ldrsb r7, [r5, r7]\n negs r7, r7\n" // s
                      "subs r5, r7, #1\n cmp r5, #13\n bls 7f\n"
-                     "8:\n movs r0, #0\n b 10f\n"
+                     "8:\n mov r0, r12\n mov r2, r6\n bl tw_channel_general\n b 10f\n"
                      "7:\n ldmia r0!, {r2, r3, r5}\n adds r3, #128\n bne 8b\n adds r2, #128\n adds r5, #128\n"
                      "ldmia r0!, {r3}\n mov r11, r3\n ldmia r0!, {r3}\n adds r3, r1\n mov lr, r3\n ldr r3, [r0]\n"
                      "push {r0, r3, r5}\n" // skips, columns left, span
@@ -46,18 +54,7 @@ TW_ASSEMBLY static bool run_channel(const tw_channel_t *c, const int32_t *sums, 
                      "add r1, r12\n asrs r1, r7\n"
                      "asrs r2, r1, #31\n bics r1, r2\n ldr r3, [sp, #8]\n cmp r1, r3\n bhi 7f\n mov r3, r1\n" // to 0..span
                      "7:\n subs r3, #128\n b 3b\n"
-                     "9:\n add sp, #12\n movs r0, #1\n"
+                     "9:\n add sp, #12\n"
                      "10:\n" TW_RESTORE);
-}
-
-void tw_channel_run(const tw_channel_t *c, const int32_t *sums, int8_t *y) {
-    if (run_channel(c, sums, y)) {
-        return;
-    }
-    for (uint32_t column = 0; column < c->columns; ++column, sums += c->sums_skip / 4, y += c->y_skip) {
-        for (const int32_t *end = sums + c->bytes / 4; sums < end; ++sums, y += c->stride) {
-            tw_requant_channels(&c->step, sums, 1, y);
-        }
-    }
 }
 #endif

@@ -17,6 +17,7 @@ typedef struct {
     const tw_conv_t *p;
     const int8_t *x;
     bool whole; // in_one_piece
+    bool flat;  // and a patch is a pixel, in the same order
 } source_t;
 
 // `taps` neighbours from column ix on, of row iy; returns what is behind them.
@@ -36,6 +37,9 @@ static int8_t *run(const source_t *s, int32_t iy, int32_t ix, int32_t taps, int8
 static const int8_t *gather(const void *from, uint32_t pixel, int8_t *room) {
     const source_t *s = from;
     const tw_conv_t *p = s->p;
+    if (s->flat) {
+        return s->x + pixel * p->in.c;
+    }
     const uint32_t oy = pixel / p->out.w, ox = pixel - oy * p->out.w;
     const int32_t top = (int32_t)(oy * p->stride_h) - p->pad_top, left = (int32_t)(ox * p->stride_w) - p->pad_left;
     if (s->whole && top >= 0 && left >= 0 && top + (p->kernel_h - 1) * p->dilation_h < p->in.h &&
@@ -55,7 +59,9 @@ static const int8_t *gather(const void *from, uint32_t pixel, int8_t *room) {
 }
 
 void tw_conv2d_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y) {
-    const source_t source = {p, x, in_one_piece(p, x)};
+    const bool whole = in_one_piece(p, x);
+    const source_t source = {p, x, whole,
+        whole && p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->out.w == p->in.w};
     const tw_dense_t d = {p->weights, p->bias, p->requant, tw_row_bytes((uint32_t)p->kernel_h * p->kernel_w * p->in.c),
         p->out.c, 1, p->out.zero_point, p->act_min, p->act_max, p->help, gather, &source};
     const uint32_t pixels = (uint32_t)p->out.h * p->out.w;

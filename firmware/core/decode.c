@@ -110,17 +110,22 @@ static void decode_help(const tw_model_t *m, const uint8_t *r, const uint8_t *f,
     help->bounded = r[1] & TW_OP_BOUNDED;
 }
 
+// Between addresses that are multiples of 4, as records are.
+static inline void copy_words(uint8_t *to, const uint8_t *from, size_t bytes) {
+    memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), bytes);
+}
+
 static void decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_rest_t *rest) {
     rest->weights = le32_aligned(r + 8);
     rest->bias = le32_aligned(r + 12);
     rest->requant = le32_aligned(r + 16);
-    rest->reserved = le16_aligned(r + 30);
     p->in = shape_of(m, le16_aligned(r + 4));
     p->out = shape_of(m, le16_aligned(r + 6));
     p->weights = weights_at(m, rest->weights);
     p->bias = weights_at(m, rest->bias);
     p->requant = requant_at(m, rest->requant, p->out.c);
-    memcpy((uint8_t *)p + offsetof(tw_conv_t, kernel_h), r + 20, 10); // to act_max, in the same order
+    copy_words((uint8_t *)p + offsetof(tw_conv_t, kernel_h), r + 20, 12); // to reserved, in the same order
+    rest->reserved = p->reserved;
     decode_help(m, r, r + 32, &p->help, rest);
 }
 
@@ -167,7 +172,7 @@ static void decode_fully_connected_part(
 static void decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p) {
     p->in = shape_of(m, le16_aligned(r + 4));
     p->out = shape_of(m, le16_aligned(r + 6));
-    memcpy((uint8_t *)p + offsetof(tw_pool_t, kernel_h), r + 8, 8); // to act_max, in the same order
+    copy_words((uint8_t *)p + offsetof(tw_pool_t, kernel_h), r + 8, 8); // to act_max, in the same order
 }
 
 static void decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest_t *rest) {

@@ -41,13 +41,14 @@ static inline uint32_t tw_row_bytes(uint32_t taps) {
 // out.c a multiple of in.c. The bias has -zero point * sum of weights in it; taps outside the input read the zero point.
 typedef struct {
     tw_shape_t in, out;
+    uint8_t kernel_h, kernel_w, stride_h, stride_w; // bytes come first: Cortex-M0 reaches no further
+    uint8_t pad_top, pad_left, dilation_h, dilation_w;
+    int8_t act_min, act_max;
+    uint16_t reserved;
     const uint8_t *weights;
     const int32_t *bias; // out.c
     tw_requant_t requant;
     tw_help_t help;
-    uint8_t kernel_h, kernel_w, stride_h, stride_w;
-    uint8_t pad_top, pad_left, dilation_h, dilation_w;
-    int8_t act_min, act_max;
 } tw_conv_t;
 
 void tw_conv2d_s8(const tw_conv_t *p, const int8_t *x, int8_t *y);
@@ -58,12 +59,12 @@ typedef struct {
     uint32_t rows, depth;
     uint16_t units;
     int16_t out_zero_point;
+    uint8_t per_channel; // 1: one multiplier a unit; 0: one for all
+    int8_t act_min, act_max;
     const uint8_t *weights;
     const int32_t *bias; // units
     tw_requant_t requant;
     tw_help_t help;
-    uint8_t per_channel; // 1: one multiplier a unit; 0: one for all
-    int8_t act_min, act_max;
 } tw_fully_connected_t;
 
 enum {

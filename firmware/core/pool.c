@@ -26,9 +26,12 @@ static int32_t reduce(const tw_pool_t *p, const int8_t *x, region_t r, bool mean
     const size_t step = p->in.c;
     for (int32_t iy = r.top; iy < r.bottom; ++iy) {
         const int8_t *at = x + ((size_t)iy * p->in.w + (size_t)r.left) * step;
-        for (const int8_t *end = at + (size_t)(r.right - r.left) * step; at < end; at += step) {
-            const int32_t value = *at;
-            sum = mean ? sum + value : value > sum ? value : sum;
+        const int8_t *end = at + (size_t)(r.right - r.left) * step;
+        for (; mean && at < end; at += step) {
+            sum += *at;
+        }
+        for (; at < end; at += step) {
+            sum = *at > sum ? *at : sum;
         }
     }
     if (!mean) {
