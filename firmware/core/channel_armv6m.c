@@ -18,7 +18,7 @@ __attribute__((used)) void tw_channel_general(const tw_channel_t *c, const int32
 // product with the rounded multiplier has 23 bits of fraction, is off by less than 2^(8+s), and is made larger by as much.
 __attribute__((used)) TW_ASSEMBLY void tw_channel_run(const tw_channel_t *c, const int32_t *sums, int8_t *y) {
     (void)c, (void)sums, (void)y;
-    __asm__ volatile(".syntax unified\n" TW_SAVE
+    __asm__ volatile(".syntax unified\n"
                      "mov r6, r2\n mov r12, r0\n ldmia r0!, {r4, r5}\n movs r7, #0\n ldrsb r7, [r5, r7]\n negs r7, r7\n" // s
                      "subs r5, r7, #1\n cmp r5, #13\n bls 7f\n"
                      "8:\n mov r0, r12\n mov r2, r6\n bl tw_channel_general\n b 10f\n"

@@ -18,7 +18,8 @@ typedef struct {
     int32_t y_skip;     // so many from behind a column's outputs to the next
 } tw_channel_t;
 
-// Sums of a channel to its outputs y.
+// Sums of a channel to its outputs y. For functions of assembly that begin with TW_SAVE, to be called last: it ends with
+// TW_RESTORE.
 void tw_channel_run(const tw_channel_t *c, const int32_t *sums, int8_t *y);
 
 #endif

@@ -26,11 +26,12 @@ static bool channels_valid(const tw_model_t *m, const tw_rest_t *rest, const tw_
     }
     const int32_t *multiplier = q->multiplier;
     const int8_t *shift = q->shift, *end = shift + n; // n is not 0, as no tensor is empty
-    int32_t signs = 0;
+    int32_t signs = 0, sizes = 0;
     do {
-        signs |= *multiplier++ | (*shift + 31) | (30 - *shift);
+        signs |= *multiplier++;
+        sizes |= (*shift ^ (*shift >> 7)) + 97; // bit 7 of it: not in -31..30
     } while (++shift < end);
-    return signs >= 0; // as requant_valid has it
+    return signs >= 0 && sizes < 128; // as requant_valid has it
 }
 
 // Scratch is words in the arena.

@@ -20,40 +20,61 @@ typedef struct {
     bool flat;  // and a patch is a pixel, in the same order
 } source_t;
 
-// `taps` neighbours from column ix on, of row iy; returns what is behind them.
-static int8_t *run(const source_t *s, int32_t iy, int32_t ix, int32_t taps, int8_t *to) {
-    const tw_conv_t *p = s->p;
-    const int32_t c = p->in.c, first = ix < 0 ? -ix : 0, end = ix + taps > p->in.w ? p->in.w - ix : taps;
-    const int32_t inside = iy < 0 || iy >= p->in.h ? 0 : end - first;
-    if (inside < taps) {
-        memset(to, p->in.zero_point, (size_t)(taps * c));
+// Taps of one axis of a patch, from the first to before the last one that lie inside the input.
+typedef struct {
+    int32_t first, end;
+} inside_t;
+
+static inside_t inside(int32_t start, int32_t size, int32_t kernel, int32_t dilation) {
+    inside_t a = {0, kernel};
+    for (; a.first < kernel && start < 0; ++a.first) {
+        start += dilation;
     }
-    if (inside > 0) {
-        memcpy(to + first * c, s->x + (iy * p->in.w + ix + first) * c, (size_t)(inside * c));
+    for (start += (kernel - 1 - a.first) * dilation; a.end > a.first && start >= size; --a.end) {
+        start -= dilation;
     }
-    return to + taps * c;
+    return a;
+}
+
+typedef struct {
+    uint32_t bytes;        // of a row
+    int32_t to_row, from_row; // from one to the next
+} rows_of_t;
+
+// Rows of bytes, at least one, up to those that begin at `end`. 8 cycles a byte and 9 a row.
+TW_ASSEMBLY static void copy_rows(int8_t *to, const int8_t *from, const int8_t *end, const rows_of_t *r) {
+    (void)to, (void)from, (void)end, (void)r;
+    __asm__ volatile(".syntax unified\n"
+                     "push {r4-r7, lr}\n ldmia r3!, {r5-r7}\n"
+                     "1:\n movs r3, r5\n"
+                     "2:\n subs r3, #1\n ldrb r4, [r1, r3]\n strb r4, [r0, r3]\n bne 2b\n"
+                     "adds r0, r6\n adds r1, r7\n cmp r0, r2\n bne 1b\n"
+                     "pop {r4-r7, pc}\n");
 }
 
 static const int8_t *gather(const void *from, uint32_t pixel, int8_t *room) {
     const source_t *s = from;
     const tw_conv_t *p = s->p;
+    const int32_t c = p->in.c;
     if (s->flat) {
-        return s->x + pixel * p->in.c;
+        return s->x + (int32_t)pixel * c;
     }
     const uint32_t oy = pixel / p->out.w, ox = pixel - oy * p->out.w;
     const int32_t top = (int32_t)(oy * p->stride_h) - p->pad_top, left = (int32_t)(ox * p->stride_w) - p->pad_left;
-    if (s->whole && top >= 0 && left >= 0 && top + (p->kernel_h - 1) * p->dilation_h < p->in.h &&
-        left + p->kernel_w <= p->in.w) {
-        return s->x + (top * p->in.w + left) * p->in.c;
+    const inside_t v = inside(top, p->in.h, p->kernel_h, p->dilation_h);
+    const inside_t h = inside(left, p->in.w, p->kernel_w, p->dilation_w);
+    const int32_t row = p->in.w * c, room_row = p->kernel_w * c;
+    const int8_t *x = s->x + top * row + left * c;
+    if (v.end - v.first < p->kernel_h || h.end - h.first < p->kernel_w) {
+        memset(room, p->in.zero_point, (size_t)(p->kernel_h * room_row));
+    } else if (s->whole) {
+        return x;
     }
-    const bool dense = p->dilation_w == 1;
-    const int32_t taps = dense ? p->kernel_w : 1; // in one run
-    int8_t *to = room;
-    for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
-        const int32_t iy = top + ky * p->dilation_h;
-        for (int32_t kx = 0; kx < p->kernel_w; kx += taps) {
-            to = run(s, iy, left + kx * p->dilation_w, taps, to);
-        }
+    const int32_t run = p->dilation_w == 1 ? h.end - h.first : 1; // of taps, side by side
+    const rows_of_t r = {(uint32_t)(run * c), room_row, p->dilation_h * row};
+    for (int32_t kx = h.first; kx < h.end && v.first < v.end; kx += run) {
+        int8_t *to = room + kx * c;
+        copy_rows(to + v.first * room_row, x + v.first * r.from_row + kx * p->dilation_w * c, to + v.end * room_row, &r);
     }
     return room;
 }

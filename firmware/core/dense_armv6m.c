@@ -9,7 +9,7 @@
 #include "dense_armv6m.h"
 #include "channel_armv6m.h"
 
-#define MOST_PIXELS 18
+#define MOST_PIXELS 22
 #define UNITS 4 // that a single pixel takes at a time
 #define MOST_UNITS 16 // requantised together
 
@@ -42,6 +42,9 @@ typedef struct {
     uint32_t row;  // taps
     int32_t start; // of every sum
     const uint32_t *xs_end;
+    const tw_channel_t *channel;
+    int32_t *sums; // room for them
+    int8_t *y;
 } pairs_t;
 
 #define STEP                                                                                                        \
@@ -49,14 +52,14 @@ typedef struct {
     "ldmia r0!, {r4, r5}\n muls r4, r2\n muls r5, r3\n asrs r4, #16\n adcs r6, r4\n asrs r5, #16\n adcs r6, r5\n" \
     "ldmia r0!, {r4, r5}\n muls r4, r2\n muls r5, r3\n asrs r4, #16\n adcs r7, r4\n asrs r5, #16\n adcs r7, r5\n"
 
-// sums[pixel] = start + x . w, for pairs of packed pixels one after the other. First the weights go to ws, 0 and 2, and 3 and
-// 1 of every four, in 13 cycles. 21 cycles for 8 taps, and 15 a pair.
-TW_ASSEMBLY static void dot_pairs(const uint32_t *xs, uint32_t *ws, int32_t *sums, const pairs_t *p) {
-    (void)xs, (void)ws, (void)sums, (void)p;
+// A unit's outputs of pairs of packed pixels one after the other; their sums are start + x . w. First the weights go to ws, 0
+// and 2, and 3 and 1 of every four, in 13 cycles. 21 cycles for 8 taps, and 15 a pair.
+TW_ASSEMBLY static void run_unit(const uint32_t *xs, uint32_t *ws, const pairs_t *p) {
+    (void)xs, (void)ws, (void)p;
     __asm__ volatile(".syntax unified\n"
                      TW_SAVE
-                     "mov r9, r1\n mov r11, r2\n"
-                     "ldmia r3!, {r4-r7}\n mov r8, r6\n mov r12, r7\n adds r6, r4, r5\n mov lr, r6\n"
+                     "mov r9, r1\n ldmia r2!, {r4-r7}\n mov r8, r6\n mov r12, r7\n adds r6, r4, r5\n mov lr, r6\n"
+                     "ldr r3, [r2, #4]\n mov r11, r3\n push {r2}\n"
                      "movs r3, #255\n lsls r6, r3, #16\n orrs r3, r6\n" // MASK
                      "movs r7, #128\n lsls r6, r7, #16\n orrs r7, r6\n" // SIGNS
                      "1:\n ldmia r4!, {r2}\n rev r6, r2\n ands r2, r3\n ands r6, r3\n subs r2, r7\n subs r6, r7\n"
@@ -70,27 +73,25 @@ TW_ASSEMBLY static void dot_pairs(const uint32_t *xs, uint32_t *ws, int32_t *sum
                      "cmp r1, lr\n bne 2b\n"
                      "mov r2, r11\n stmia r2!, {r6, r7}\n mov r11, r2\n"
                      "cmp r0, r12\n beq 3f\n b 1b\n"
-                     "3:\n" TW_RESTORE);
+                     "3:\n pop {r3}\n ldmia r3!, {r0, r1, r2}\n bl tw_channel_run\n");
 }
 
 static void run_group(const tw_dense_t *d, uint32_t first, uint32_t pixels, int8_t *y) {
     const uint32_t pair_words = d->row; // two pixels, two taps a word
     uint32_t *xs = d->help.scratch;
     uint32_t *ws = xs + (pixels + 1) / 2 * pair_words;
-    int32_t *sums = (int32_t *)(ws + d->row / 2);
     uint32_t *to = xs;
     for (uint32_t i = 0; i < pixels; ++i, to += i & 1 ? 2 : pair_words - 2) {
         const int8_t *x = d->patch(d->from, first + i, (int8_t *)ws);
         pack_pixel(x, x + d->row, to);
     }
     // Where the last pair lacks its second pixel, it has sums that nobody reads.
-    pairs_t p = {d->weights, d->row, 0, ws};
     tw_channel_t channel = {{d->requant.multiplier, d->requant.shift, d->out_zero, d->act_min, d->act_max},
         (int32_t)d->units, 4 * pixels, 1, 0, 0};
-    for (const int32_t *bias = d->bias, *end = bias + d->units; bias < end; ++y, p.weights += d->row) {
+    pairs_t p = {d->weights, d->row, 0, ws, &channel, (int32_t *)(ws + d->row / 2), y};
+    for (const int32_t *bias = d->bias, *end = bias + d->units; bias < end; ++p.y, p.weights += d->row) {
         p.start = *bias++;
-        dot_pairs(xs, ws, sums, &p);
-        tw_channel_run(&channel, sums, y);
+        run_unit(xs, ws, &p);
         channel.step.multiplier += d->per_channel;
         channel.step.shift += d->per_channel;
     }

@@ -11,12 +11,16 @@ typedef struct {
 static region_t region(const tw_pool_t *p, int32_t oy, int32_t ox) {
     const int32_t top = oy * p->stride_h - p->pad_top;
     const int32_t left = ox * p->stride_w - p->pad_left;
-    const region_t r = {
+    region_t r = {
         .top = top < 0 ? 0 : top,
         .bottom = top + p->kernel_h > p->in.h ? p->in.h : top + p->kernel_h,
         .left = left < 0 ? 0 : left,
         .right = left + p->kernel_w > p->in.w ? p->in.w : left + p->kernel_w,
     };
+    if (r.left == 0 && r.right == p->in.w) { // rows that follow each other are one
+        r.right *= r.bottom - r.top;
+        r.bottom = r.top + 1;
+    }
     return r;
 }
 
@@ -26,9 +30,12 @@ static int32_t reduce(const tw_pool_t *p, const int8_t *x, region_t r, bool mean
     const size_t step = p->in.c;
     for (int32_t iy = r.top; iy < r.bottom; ++iy) {
         const int8_t *at = x + ((size_t)iy * p->in.w + (size_t)r.left) * step;
-        const int8_t *end = at + (size_t)(r.right - r.left) * step;
-        for (; mean && at < end; at += step) {
-            sum += *at;
+        const int8_t *end = at + (size_t)(r.right - r.left) * step; // no region is empty
+        if (mean) {
+            do {
+                sum += *at;
+                at += step;
+            } while (at < end);
         }
         for (; at < end; at += step) {
             sum = *at > sum ? *at : sum;

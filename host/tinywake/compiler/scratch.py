@@ -16,11 +16,11 @@ from tinywake.compiler.memory.plan import Plan, Scratch
 
 __all__ = ["with_scratch"]
 
-_PIXELS = range(18, 2, -2)  # of a group: more gain little, and two no more than one
+_PIXELS = range(22, 2, -2)  # of a group: more gain little, and two no more than one
 _UNITS = 4  # of a convolution that scratch serves, at least
 _STRIP_ROWS = 5  # of output, at most, that a depthwise convolution keeps until all of its channels are done
 _TINY, _SMALL = 8 << 10, 16 << 10  # arena and state: by a fifth below the one, hardly above the other,
-_MOST_GROWTH, _LEAST_GROWTH = 2304, 1024  # an arena may grow for scratch; between them by so much, for the least always
+_MOST_GROWTH, _LEAST_GROWTH = 2592, 1024  # an arena may grow for scratch; between them by so much, for the least always
 
 
 def with_scratch(graph: Graph, plan: Plan) -> Plan:
