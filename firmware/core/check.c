@@ -107,8 +107,8 @@ static int check_sections(tw_model_t *m) {
         const uint16_t type = le16_aligned(record);
         const uint32_t offset = le32_aligned(record + 4);
         const uint32_t bytes = le32_aligned(record + 8);
-        const uint32_t align = type == TW_SECTION_WEIGHTS ? 16 : 4;
-        if (le16_aligned(record + 2) || offset % align || offset < end || offset - end >= 16) {
+        const uint32_t below = type == TW_SECTION_WEIGHTS ? 15 : 3; // a multiple of 16 or 4
+        if (le16_aligned(record + 2) || (offset & below) || offset < end || offset - end >= 16) {
             return TW_ERR_SECTION;
         }
         if (!tw_check_inside(offset, bytes, m->file_bytes)) {

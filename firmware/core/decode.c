@@ -86,10 +86,16 @@ uint8_t *tw_decode_address(const tw_model_t *m, const tw_tensor_t *t) {
     }
 }
 
-static tw_shape_t shape_of(const tw_model_t *m, uint16_t index) {
+static void shape_of(const tw_model_t *m, uint16_t index, tw_shape_t *shape) {
     tw_tensor_t t;
     tw_decode_tensor(m, index, &t);
-    return t.shape;
+    *shape = t.shape;
+}
+
+// Of the input and the output of record r.
+static void shapes_of(const tw_model_t *m, const uint8_t *r, tw_shape_t *in, tw_shape_t *out) {
+    shape_of(m, le16_aligned(r + 4), in);
+    shape_of(m, le16_aligned(r + 6), out);
 }
 
 // Offsets may be wrong until check_ops.c has looked at them, so addresses are formed as integers.
@@ -119,8 +125,7 @@ static void decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_
     rest->weights = le32_aligned(r + 8);
     rest->bias = le32_aligned(r + 12);
     rest->requant = le32_aligned(r + 16);
-    p->in = shape_of(m, le16_aligned(r + 4));
-    p->out = shape_of(m, le16_aligned(r + 6));
+    shapes_of(m, r, &p->in, &p->out);
     p->weights = weights_at(m, rest->weights);
     p->bias = weights_at(m, rest->bias);
     p->requant = requant_at(m, rest->requant, p->out.c);
@@ -146,8 +151,8 @@ static void fully_connected_fields(const tw_model_t *m, const uint8_t *r, const 
 }
 
 static void decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_fully_connected_t *p, tw_rest_t *rest) {
-    const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
-    const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
+    tw_shape_t in, out;
+    shapes_of(m, r, &in, &out);
     p->rows = (uint32_t)out.h * out.w;
     p->depth = tw_shape_count(&in) / p->rows;
     p->units = out.c;
@@ -157,9 +162,9 @@ static void decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_ful
 
 static void decode_fully_connected_part(
     const tw_model_t *m, const uint8_t *r, tw_fully_connected_part_t *p, tw_rest_t *rest) {
-    const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
-    const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
-    const tw_shape_t sums = shape_of(m, tw_decode_in2(r));
+    tw_shape_t in, out, sums;
+    shapes_of(m, r, &in, &out);
+    shape_of(m, tw_decode_in2(r), &sums);
     p->part = r[10];
     p->fc.rows = 1;
     p->fc.depth = tw_shape_count(&in);
@@ -170,28 +175,30 @@ static void decode_fully_connected_part(
 }
 
 static void decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p) {
-    p->in = shape_of(m, le16_aligned(r + 4));
-    p->out = shape_of(m, le16_aligned(r + 6));
+    shapes_of(m, r, &p->in, &p->out);
     copy_words((uint8_t *)p + offsetof(tw_pool_t, kernel_h), r + 8, 8); // to act_max, in the same order
 }
 
 static void decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest_t *rest) {
     rest->reserved = r[13] | (uint32_t)le16_aligned(r + 14);
-    p->in = shape_of(m, le16_aligned(r + 4));
-    p->out_zero_point = shape_of(m, le16_aligned(r + 6)).zero_point;
+    tw_shape_t out;
+    shapes_of(m, r, &p->in, &out);
+    p->out_zero_point = out.zero_point;
     p->multiplier = (int32_t)le32_aligned(r + 8);
     p->shift = (int8_t)r[12];
 }
 
 static void decode_table(const tw_model_t *m, const uint8_t *r, tw_table_t *p, tw_rest_t *rest) {
-    const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
+    tw_shape_t in;
+    shape_of(m, le16_aligned(r + 4), &in);
     rest->weights = le32_aligned(r + 8);
     p->count = tw_shape_count(&in);
     p->table = weights_at(m, rest->weights);
 }
 
 static void decode_softmax(const tw_model_t *m, const uint8_t *r, tw_softmax_t *p, tw_rest_t *rest) {
-    const tw_shape_t in = shape_of(m, le16_aligned(r + 4));
+    tw_shape_t in;
+    shape_of(m, le16_aligned(r + 4), &in);
     rest->reserved = r[13];
     p->rows = (uint32_t)in.h * in.w;
     p->c = in.c;
@@ -201,9 +208,8 @@ static void decode_softmax(const tw_model_t *m, const uint8_t *r, tw_softmax_t *
 }
 
 static void decode_pair(const tw_model_t *m, const uint8_t *r, tw_pair_t *p) {
-    p->in = shape_of(m, le16_aligned(r + 4));
-    p->in2 = shape_of(m, tw_decode_in2(r));
-    p->out = shape_of(m, le16_aligned(r + 6));
+    shapes_of(m, r, &p->in, &p->out);
+    shape_of(m, tw_decode_in2(r), &p->in2);
     p->act_min = (int8_t)r[10];
     p->act_max = (int8_t)r[11];
 }
@@ -226,7 +232,8 @@ static void decode_mul(const tw_model_t *m, const uint8_t *r, tw_mul_t *p, tw_re
 }
 
 static void decode_copy(const tw_model_t *m, const uint8_t *r, tw_copy_t *p, tw_rest_t *rest) {
-    const tw_shape_t out = shape_of(m, le16_aligned(r + 6));
+    tw_shape_t out;
+    shape_of(m, le16_aligned(r + 6), &out);
     rest->reserved = le16_aligned(r + 58);
     p->in.offset = le32_aligned(r + 8);
     p->out.offset = le32_aligned(r + 12);
