@@ -13,9 +13,9 @@ __attribute__((used)) void tw_channel_general(const tw_channel_t *c, const int32
     }
 }
 
-// 18 cycles a sum, of those too close to call 48 more; where nothing but the exact way
-// is allowed, 45. With s the shift to the right: sums from 510 * 2^s on give 127, as the multiplier is at least 2^30. Their
-// product with the rounded multiplier has 23 bits of fraction, is off by less than 2^(8+s), and is made larger by as much.
+// 18 cycles a sum; 48 more of those too close to call, and of all where nothing but the exact way is allowed. With s the shift
+// to the right: sums from 510 * 2^s on give 127, as the multiplier is at least 2^30; the others' product with the rounded
+// multiplier, of 23 bits of fraction, is off by less than 2^(8+s) and made larger by as much.
 __attribute__((used)) TW_ASSEMBLY void tw_channel_run(const tw_channel_t *c, const int32_t *sums, int8_t *y) {
     (void)c, (void)sums, (void)y;
     __asm__ volatile(".syntax unified\n"
