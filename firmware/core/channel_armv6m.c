@@ -4,7 +4,6 @@
 #if TW_ARMV6M
 #include "channel_armv6m.h"
 
-// What the assembly leaves to others.
 __attribute__((used)) void tw_channel_general(const tw_channel_t *c, const int32_t *sums, int8_t *y) {
     for (uint32_t column = 0; column < c->columns; ++column, sums += c->sums_skip / 4, y += c->y_skip) {
         for (const int32_t *end = sums + c->bytes / 4; sums < end; ++sums, y += c->stride) {
@@ -13,13 +12,14 @@ __attribute__((used)) void tw_channel_general(const tw_channel_t *c, const int32
     }
 }
 
-// 18 cycles a sum; 48 more of those too close to call, and of all where nothing but the exact way is allowed. With s the shift
-// to the right: sums from 510 * 2^s on give 127, as the multiplier is at least 2^30; the others' product with the rounded
-// multiplier, of 23 bits of fraction, is off by less than 2^(8+s) and made larger by as much.
+// 18 cycles a sum; 48 more of those too close to call, and of all where nothing but the exact way is allowed. With s the
+// shift to the right: sums from 510 * 2^s on give 127, as the multiplier is at least 2^30; the others' product with the
+// rounded multiplier, of 23 bits of fraction, is off by less than 2^(8+s) and made larger by as much.
 __attribute__((used)) TW_ASSEMBLY void tw_channel_run(const tw_channel_t *c, const int32_t *sums, int8_t *y) {
     (void)c, (void)sums, (void)y;
     __asm__ volatile(".syntax unified\n"
-                     "mov r6, r2\n mov r12, r0\n ldmia r0!, {r4, r5}\n movs r7, #0\n ldrsb r7, [r5, r7]\n negs r7, r7\n" // s
+                     "mov r6, r2\n mov r12, r0\n"
+                     "ldmia r0!, {r4, r5}\n movs r7, #0\n ldrsb r7, [r5, r7]\n negs r7, r7\n" // s
                      "subs r5, r7, #1\n cmp r5, #13\n bls 7f\n"
                      "8:\n mov r0, r12\n mov r2, r6\n bl tw_channel_general\n b 10f\n"
                      "7:\n ldmia r0!, {r2, r3, r5}\n adds r3, #128\n bne 8b\n adds r2, #128\n adds r5, #128\n"

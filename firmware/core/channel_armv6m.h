@@ -22,4 +22,7 @@ typedef struct {
 // TW_RESTORE.
 void tw_channel_run(const tw_channel_t *c, const int32_t *sums, int8_t *y);
 
+// What it leaves to others.
+void tw_channel_general(const tw_channel_t *c, const int32_t *sums, int8_t *y);
+
 #endif

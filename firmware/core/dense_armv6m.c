@@ -24,7 +24,7 @@ bool tw_dense_fits(const tw_dense_t *d, uint32_t pixels) {
 
 // ---- several pixels
 
-// Of every four taps of a pixel two words, 2 and 0, and 1 and 3; the words between belong to its partner. 16 cycles for them.
+// Of every four taps of a pixel two words, 2 and 0, and 1 and 3; those between belong to its partner. 16 cycles for them.
 TW_ASSEMBLY static void pack_pixel(const int8_t *x, const int8_t *end, uint32_t *to) {
     (void)x, (void)end, (void)to;
     __asm__ volatile(".syntax unified\n"
@@ -52,8 +52,8 @@ typedef struct {
     "ldmia r0!, {r4, r5}\n muls r4, r2\n muls r5, r3\n asrs r4, #16\n adcs r6, r4\n asrs r5, #16\n adcs r6, r5\n" \
     "ldmia r0!, {r4, r5}\n muls r4, r2\n muls r5, r3\n asrs r4, #16\n adcs r7, r4\n asrs r5, #16\n adcs r7, r5\n"
 
-// A unit's outputs of pairs of packed pixels one after the other; their sums are start + x . w. First the weights go to ws, 0
-// and 2, and 3 and 1 of every four, in 13 cycles. 21 cycles for 8 taps, and 15 a pair.
+// A unit's outputs of pairs of packed pixels one after the other; their sums are start + x . w. First the weights go to ws,
+// 0 and 2, and 3 and 1 of every four, in 13 cycles. 21 cycles for 8 taps, and 15 a pair.
 TW_ASSEMBLY static void run_unit(const uint32_t *xs, uint32_t *ws, const pairs_t *p) {
     (void)xs, (void)ws, (void)p;
     __asm__ volatile(".syntax unified\n"

@@ -11,8 +11,8 @@
 
 #define ROWS TW_PLANE_ROWS // of sums, at most: the last ones of as many registers
 
-// How a strip's columns are walked, of one channel. Taps that lie outside the input are the zero point: whole columns of taps
-// are in the sum's start, a row of them comes first, so the last strip is walked upwards, with its taps the other way round.
+// How a strip's columns are walked, of one channel. Taps that lie outside the input are the zero point: whole columns of
+// taps are in the sum's start; a row of them comes first, so the last strip is walked upwards, its taps the other way round.
 typedef struct {
     struct {
         int32_t zero;  // what the first row's element is, if it is not read
