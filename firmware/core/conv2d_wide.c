@@ -9,18 +9,38 @@
 #include <string.h>
 
 #define MOST_TAPS 1024
-#define PIXELS 128      // in a group, at most
-#define GATHERED 65536  // elements of them
-#define LANES 16  // channels
+#define PIXELS 64     // in a group, at most
+#define GATHERED 4096 // elements of them
+#define TAPS 96       // of weights that are laid out at a time
+#define LANES 16      // channels
+
+typedef int16_t lanes_t[LANES][2]; // of two taps
 
 typedef struct {
     int16_t x[GATHERED]; // [pixel][row]
-    int16_t w[MOST_TAPS / 2][LANES][2];
-    int32_t sums[PIXELS][TW_WIDE_CHANNELS];
+    lanes_t w[TAPS / 2];
+    int32_t sums[PIXELS][LANES];
 } room_t;
 
+// Eight at a time, which a compiler makes one vector of.
+static inline void widen(const int8_t *from, uint32_t n, int16_t *to) {
+    uint32_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        int8_t eight[8];
+        int16_t wide[8];
+        memcpy(eight, from + i, sizeof eight);
+        for (uint32_t k = 0; k < 8; ++k) {
+            wide[k] = eight[k];
+        }
+        memcpy(to + i, wide, sizeof wide);
+    }
+    for (; i < n; ++i) {
+        to[i] = from[i];
+    }
+}
+
 // What a pixel reads, and zeros up to the end of the row.
-static void gather(const tw_conv_t *p, const int8_t *x, uint32_t pixel, uint32_t row, int16_t *to) {
+static void gather(const tw_conv_t *p, const int8_t *x, uint32_t pixel, uint32_t row, int16_t *restrict to) {
     const int32_t top = (int32_t)(pixel / p->out.w * p->stride_h) - p->pad_top;
     const int32_t left = (int32_t)(pixel % p->out.w * p->stride_w) - p->pad_left;
     const bool inside = left >= 0 && left + (p->kernel_w - 1) * p->dilation_w < p->in.w;
@@ -33,9 +53,7 @@ static void gather(const tw_conv_t *p, const int8_t *x, uint32_t pixel, uint32_t
             const int32_t ix = left + kx * p->dilation_w;
             if (iy >= 0 && iy < p->in.h && ix >= 0 && ix < p->in.w) {
                 const int8_t *from = x + ((size_t)iy * p->in.w + (size_t)ix) * p->in.c;
-                for (uint32_t i = 0; i < run; ++i) {
-                    to[i] = from[i];
-                }
+                widen(from, run, to);
             } else {
                 for (uint32_t i = 0; i < run; ++i) {
                     to[i] = p->in.zero_point;
@@ -48,24 +66,71 @@ static void gather(const tw_conv_t *p, const int8_t *x, uint32_t pixel, uint32_t
     }
 }
 
-// Weights of n channels; the other lanes are anything.
-static void lay_out(const uint8_t *weights, uint32_t row, uint32_t n, int16_t w[][LANES][2]) {
+// Weights of some taps, of n channels.
+static void lay_out(const uint8_t *weights, uint32_t row, uint32_t taps, uint32_t n, lanes_t *w) {
     for (uint32_t lane = 0; lane < n; ++lane, weights += row) {
-        for (uint32_t i = 0; i < row; i += 2) {
+        for (uint32_t i = 0; i < taps; i += 2) {
             const int16_t pair[2] = {(int16_t)(weights[i] - 128), (int16_t)(weights[i + 1] - 128)};
             memcpy(w[i / 2][lane], pair, sizeof pair);
         }
     }
 }
 
-// sums[pixel][lane] = sum w * x of four pixels, modulo 2^32.
-static void dot(int16_t w[][LANES][2], uint32_t row, const int16_t *x, int32_t sums[][TW_WIDE_CHANNELS]) {
-    for (uint32_t pixel = 0; pixel < 4; ++pixel) {
-        uint32_t acc[LANES] = {0};
-        for (uint32_t i = 0; i < row; i += 2) {
+#ifdef TW_AVX2
+// Bytes i and i + 1 of each word, twice.
+#define DOUBLED(x, i)                                                                                               \
+    __builtin_shufflevector(x, x, i, i, i + 1, i + 1, i + 4, i + 4, i + 5, i + 5, i + 8, i + 8, i + 9, i + 9, i + 12,   \
+        i + 12, i + 13, i + 13, i + 16, i + 16, i + 17, i + 17, i + 20, i + 20, i + 21, i + 21, i + 24, i + 24, i + 25, \
+        i + 25, i + 28, i + 28, i + 29, i + 29)
+
+// The same of 32 taps of 8 channels: 8 times 8 words, transposed.
+TW_AVX2 static void lay_out_avx2(const uint8_t *weights, uint32_t row, lanes_t *w) {
+    tw_8_words_t a[8], b[8];
+    for (uint32_t i = 0; i < 8; i += 2) {
+        const tw_8_words_t even = *(const tw_8_words_t *)(weights + i * row);
+        const tw_8_words_t odd = *(const tw_8_words_t *)(weights + (i + 1) * row);
+        a[i] = __builtin_shufflevector(even, odd, 0, 8, 1, 9, 4, 12, 5, 13);
+        a[i + 1] = __builtin_shufflevector(even, odd, 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    for (uint32_t i = 0; i < 8; i += 4) {
+        b[i] = __builtin_shufflevector(a[i], a[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+        b[i + 1] = __builtin_shufflevector(a[i], a[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        b[i + 2] = __builtin_shufflevector(a[i + 1], a[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
+        b[i + 3] = __builtin_shufflevector(a[i + 1], a[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+    for (uint32_t i = 0; i < 8; ++i, w += 2) {
+        const tw_8_words_t four = i < 4 ? __builtin_shufflevector(b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11)
+                                        : __builtin_shufflevector(b[i - 4], b[i], 4, 5, 6, 7, 12, 13, 14, 15);
+        const tw_32_bytes_t bytes = (tw_32_bytes_t)four ^ -128; // as int8
+        *(tw_16_shorts_t *)w[0] = (tw_16_shorts_t)DOUBLED(bytes, 0) >> 8;
+        *(tw_16_shorts_t *)w[1] = (tw_16_shorts_t)DOUBLED(bytes, 2) >> 8;
+    }
+}
+#endif
+
+// n channels in their lanes; the other lanes are anything.
+static void lay_out_lanes(const uint8_t *weights, uint32_t row, uint32_t taps, uint32_t n, lanes_t *w) {
+    for (uint32_t lane = 0, some; lane < n; lane += some, weights += some * row) {
+        some = n - lane < 8 ? n - lane : 8;
+        lanes_t *to = (lanes_t *)(w[0] + lane);
+        uint32_t done = 0;
+#ifdef TW_AVX2
+        for (; some == 8 && done + 32 <= taps && __builtin_cpu_supports("avx2"); done += 32) {
+            lay_out_avx2(weights + done, row, to + done / 2);
+        }
+#endif
+        lay_out(weights + done, row, taps - done, some, to + done / 2);
+    }
+}
+
+// sums[pixel][lane] += sum w * x of four pixels, modulo 2^32.
+static void dot(lanes_t *w, uint32_t taps, const int16_t *x, uint32_t row, int32_t sums[][LANES]) {
+    for (uint32_t pixel = 0; pixel < 4; ++pixel, x += row) {
+        uint32_t acc[LANES];
+        memcpy(acc, sums[pixel], sizeof acc);
+        for (uint32_t i = 0; i < taps; i += 2) {
             for (uint32_t lane = 0; lane < LANES; ++lane) {
-                acc[lane] += (uint32_t)(w[i / 2][lane][0] * x[pixel * row + i]) +
-                             (uint32_t)(w[i / 2][lane][1] * x[pixel * row + i + 1]);
+                acc[lane] += (uint32_t)(w[i / 2][lane][0] * x[i]) + (uint32_t)(w[i / 2][lane][1] * x[i + 1]);
             }
         }
         memcpy(sums[pixel], acc, sizeof acc);
@@ -73,13 +138,14 @@ static void dot(int16_t w[][LANES][2], uint32_t row, const int16_t *x, int32_t s
 }
 
 #ifdef TW_AVX2
-// The same. Compilers do not find the instruction that multiplies and adds pairs.
-TW_AVX2 static void dot_avx2(int16_t w[][LANES][2], uint32_t row, const int16_t *x, int32_t sums[][TW_WIDE_CHANNELS]) {
+// The same, in registers.
+TW_AVX2 static void dot_avx2(lanes_t *w, uint32_t taps, const int16_t *x, uint32_t row, int32_t sums[][LANES]) {
     tw_8_words_t acc[4][2];
     for (uint32_t pixel = 0; pixel < 4; ++pixel) {
-        acc[pixel][0] = acc[pixel][1] = (tw_8_words_t){0};
+        acc[pixel][0] = *(tw_8_words_t *)sums[pixel];
+        acc[pixel][1] = *(tw_8_words_t *)(sums[pixel] + 8);
     }
-    for (uint32_t i = 0; i < row; i += 2) {
+    for (uint32_t i = 0; i < taps; i += 2) {
         const tw_16_shorts_t low = *(const tw_16_shorts_t *)w[i / 2], high = *(const tw_16_shorts_t *)w[i / 2][8];
         for (uint32_t pixel = 0; pixel < 4; ++pixel) {
             int32_t pair;
@@ -96,31 +162,31 @@ TW_AVX2 static void dot_avx2(int16_t w[][LANES][2], uint32_t row, const int16_t 
 }
 #endif
 
-// Sums of n channels, to lanes from `lane` on.
-static void sum_up(room_t *room, const uint8_t *weights, uint32_t row, uint32_t pixels, uint32_t lane, uint32_t n) {
-    lay_out(weights, row, n, room->w);
-    for (uint32_t pixel = 0; pixel < pixels; pixel += 4) {
-        int32_t (*sums)[TW_WIDE_CHANNELS] = (void *)(room->sums[pixel] + lane);
+// Sums of n channels for whole fours of pixels.
+static void sum_up(room_t *room, const uint8_t *weights, uint32_t row, uint32_t pixels, uint32_t n) {
+    memset(room->sums, 0, (pixels + 3) / 4 * 4 * sizeof room->sums[0]);
+    for (uint32_t tap = 0; tap < row; tap += TAPS) {
+        const uint32_t taps = row - tap < TAPS ? row - tap : TAPS;
+        lay_out_lanes(weights + tap, row, taps, n, room->w);
+        for (uint32_t pixel = 0; pixel < pixels; pixel += 4) {
+            const int16_t *x = room->x + pixel * row + tap;
 #ifdef TW_AVX2
-        if (__builtin_cpu_supports("avx2")) {
-            dot_avx2(room->w, row, room->x + pixel * row, sums);
-            continue;
-        }
+            if (__builtin_cpu_supports("avx2")) {
+                dot_avx2(room->w, taps, x, row, room->sums + pixel);
+                continue;
+            }
 #endif
-        dot(room->w, row, room->x + pixel * row, sums);
+            dot(room->w, taps, x, row, room->sums + pixel);
+        }
     }
 }
 
 static void run_group(const tw_conv_t *p, room_t *room, uint32_t row, uint32_t pixels, int8_t *y) {
     const bool narrow = tw_wide_narrow(p);
     for (uint32_t first = 0, n; first < p->out.c; first += n) {
-        n = p->out.c - first < TW_WIDE_CHANNELS ? p->out.c - first : TW_WIDE_CHANNELS;
-        for (uint32_t lane = 0; lane < n; lane += LANES) {
-            sum_up(room, p->weights + (first + lane) * row, row, pixels, lane, n - lane < LANES ? n - lane : LANES);
-        }
-        for (uint32_t pixel = 0; pixel < pixels; ++pixel) {
-            tw_wide_requant(p, narrow, first, n, room->sums[pixel], y + pixel * p->out.c + first);
-        }
+        n = p->out.c - first < LANES ? p->out.c - first : LANES;
+        sum_up(room, p->weights + first * row, row, pixels, n);
+        tw_wide_requant(p, narrow, &(tw_wide_t){first, n, pixels, LANES}, room->sums[0], y + first);
     }
 }
 
@@ -131,7 +197,7 @@ void tw_conv2d_wide(const tw_conv_t *p, const int8_t *x, int8_t *y) {
         tw_conv2d_s8(p, x, y);
         return;
     }
-    room_t room; // 170 kB: what is not used is not touched
+    room_t room; // 15 kB
     const uint32_t most = GATHERED / row < PIXELS ? GATHERED / row / 4 * 4 : PIXELS;
     for (uint32_t pixel = 0, n; pixel < pixels; pixel += n, y += n * p->out.c) {
         n = pixels - pixel < most ? pixels - pixel : most;

@@ -10,10 +10,13 @@
 #define TW_VECTOR __attribute__((target_clones("avx2", "default")))
 #define TW_AVX2 __attribute__((target("avx2"))) // a function with operations of this processor
 // Vectors as they lie in memory, at any address and of any type.
+typedef int8_t tw_8_bytes_t __attribute__((vector_size(8), aligned(1), may_alias));
 typedef int8_t tw_16_bytes_t __attribute__((vector_size(16), aligned(1), may_alias));
-typedef int16_t tw_8_shorts_t __attribute__((vector_size(16), aligned(1), may_alias));
+typedef int8_t tw_32_bytes_t __attribute__((vector_size(32), aligned(1), may_alias));
+typedef char tw_16_chars_t __attribute__((vector_size(16))); // as the compiler's own functions name them
 typedef int16_t tw_16_shorts_t __attribute__((vector_size(32), aligned(1), may_alias));
 typedef int32_t tw_8_words_t __attribute__((vector_size(32), aligned(1), may_alias));
+typedef int64_t tw_4_longs_t __attribute__((vector_size(32), aligned(1), may_alias));
 #else
 #define TW_VECTOR
 #endif
@@ -23,8 +26,13 @@ typedef int32_t tw_8_words_t __attribute__((vector_size(32), aligned(1), may_ali
 // Whether all channels can be requantised in 32 bits.
 bool tw_wide_narrow(const tw_conv_t *p);
 
-// y[0..n-1] of the sums, without their biases, of n channels from `first` on; at most TW_WIDE_CHANNELS.
-// narrow: tw_wide_narrow.
-void tw_wide_requant(const tw_conv_t *p, bool narrow, uint32_t first, uint32_t n, const int32_t *sums, int8_t *y);
+// Sums, without their biases, of n channels from `first` on, at most TW_WIDE_CHANNELS; and of further pixels, each `pitch`
+// behind the last one.
+typedef struct {
+    uint32_t first, n, pixels, pitch;
+} tw_wide_t;
+
+// Outputs of sums: y[0..n-1], and so on by p->out.c. narrow: tw_wide_narrow.
+void tw_wide_requant(const tw_conv_t *p, bool narrow, const tw_wide_t *of, const int32_t *sums, int8_t *y);
 
 #endif
