@@ -12,7 +12,15 @@
 #define TW_ARMV6M 0
 #endif
 
-#if defined(TW_WIDE) // defined by builds for computers: vectors, and stack to spare
+#if !defined(TW_BLOCKED) // what blocked.h is for; defined as 1 by tests on other processors
+#if (defined(__riscv) && __riscv_xlen == 32) || defined(__xtensa__)
+#define TW_BLOCKED 1
+#else
+#define TW_BLOCKED 0
+#endif
+#endif
+
+#if defined(TW_WIDE) // defined by builds for computers: vectors, and 16 kB of stack
 void tw_conv2d_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
 #define TW_CONV2D tw_conv2d_wide
@@ -31,6 +39,13 @@ void tw_fully_connected_armv6m(const tw_fully_connected_t *p, const int8_t *x, i
 #define TW_CONV2D tw_conv2d_armv6m
 #define TW_DEPTHWISE tw_depthwise_armv6m
 #define TW_FULLY_CONNECTED tw_fully_connected_armv6m
+#elif TW_BLOCKED
+void tw_conv2d_blocked(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_depthwise_blocked(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_fully_connected_blocked(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
+#define TW_CONV2D tw_conv2d_blocked
+#define TW_DEPTHWISE tw_depthwise_blocked
+#define TW_FULLY_CONNECTED tw_fully_connected_blocked
 #else
 #define TW_CONV2D tw_conv2d_s8
 #define TW_DEPTHWISE tw_depthwise_s8

@@ -14,8 +14,13 @@ import pytest
 REPO = Path(__file__).parents[2]
 CORE = REPO / "firmware" / "core"
 PROGRAM = Path(__file__).parent / "fast_kernels.c"
-KERNELS = "channel* conv2d* depthwise* windows* fully_connected* dense* planes* requant* move* wide* fixed*"
+KERNELS = "channel* conv2d* depthwise* windows* fully_connected* dense* blocked* planes* requant* move* wide* fixed*"
 FIRST, END = map(int, os.environ.get("TINYWAKE_CASES", "0:20000").split(":"))
+CHOSEN = {
+    "vectors": ["-DTW_WIDE"],
+    "blocked": ["-DTW_BLOCKED=1"],  # as on RISC-V
+    "blocked, few registers": ["-DTW_BLOCKED=1", "-DTW_FEW_REGISTERS=1"],  # as on Xtensa
+}
 ON_M0 = 400  # of them, at most: half a minute of an emulator
 
 sys.path.insert(0, str(REPO / "tests" / "bench" / "m0"))
@@ -23,11 +28,12 @@ import bench  # noqa: E402
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
-def test_vector_kernels_equal_the_reference(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", CHOSEN.values(), ids=CHOSEN)
+def test_kernels_equal_the_reference(tmp_path: Path, chosen: list[str]) -> None:
     """With sanitizers: whatever a file claims, nothing is read or written outside, and nothing overflows."""
     files = [str(path) for pattern in KERNELS.split() for path in sorted(CORE.glob(f"{pattern}.c"))]
     program = tmp_path / "program"
-    flags = ["-std=c99", "-O2", "-DTW_WIDE", f"-I{CORE}", "-fsanitize=address,undefined", "-fno-sanitize-recover"]
+    flags = ["-std=c99", "-O2", *chosen, f"-I{CORE}", "-fsanitize=address,undefined", "-fno-sanitize-recover"]
     subprocess.run(["gcc", *flags, str(PROGRAM), *files, "-o", str(program)], check=True)
     done = subprocess.run([program, str(FIRST), str(END)], check=True, capture_output=True, text=True)
     assert int(done.stdout) == END, "the number is the first case that differs"
@@ -46,7 +52,7 @@ def test_cortex_m0_kernels_equal_the_reference(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="needs arm-none-eabi-gcc (tools/setup.sh cross)")
 def test_other_processors_get_none_of_it(tmp_path: Path) -> None:
     """A sibling's file is empty on any processor but its own."""
-    for source in sorted(CORE.glob("*_armv6m.c")):
+    for source in sorted([*CORE.glob("*_armv6m.c"), *CORE.glob("*blocked.c")]):
         for compiler in ("gcc", "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb"):
             subprocess.run([*compiler.split(), "-std=c99", "-c", str(source), "-o", str(tmp_path / "o.o")], check=True)
             listing = subprocess.run(["nm", str(tmp_path / "o.o")], check=True, capture_output=True, text=True).stdout
