@@ -75,7 +75,8 @@ targets: unix .venv/cross.stamp  ## MicroPython for this computer: the unix boar
 	@for board in $(if $(HAS_ARM),armv6m microbit) $(if $(HAS_RISCV),rv32imc); do \
 	    $(BUILD_TARGET)/qemu/build.sh $$board || exit 2; done
 
-targets-all: targets  ## and those that take longer to build: an Xtensa in QEMU, a Pico in rp2040js
+targets-all: targets  ## and those that take longer to build: Armv7E-M and Xtensa in QEMU, a Pico in rp2040js
+	@$(BUILD_TARGET)/qemu/build.sh armv7em
 	@$(BUILD_TARGET)/xtensa/build.sh
 	@for part in emulator firmware usermod image; do $(BUILD_TARGET)/rp2040/build.sh $$part || exit 2; done
 

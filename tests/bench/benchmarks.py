@@ -44,7 +44,8 @@ REFERENCE = Path(os.environ.get("TINYWAKE_REFERENCE", REPO.parent / "shared" / "
 PAGE, FIGURES = REPO / "docs" / "BENCHMARKS.md", REPO / "docs" / "benchmarks.json"
 
 ARCHES = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")
-MEASURED = ("qemu-armv6m", "qemu-rv32imc", "qemu-xtensawin", "rp2040")  # clocks of other targets are noise
+# Clocks of other targets are noise.
+MEASURED = ("qemu-armv6m", "qemu-armv7em", "qemu-rv32imc", "qemu-xtensawin", "rp2040")
 ALSO_HEAP = ("unix", "qemu-microbit")
 NETWORKS = {
     "okay_nabu": REFERENCE / "micro-wake-word" / "okay_nabu.json",

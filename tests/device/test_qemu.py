@@ -14,13 +14,21 @@ import pytest
 import serial
 
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.device.targets.qemu import QemuArmv6m, QemuBoard, QemuMicrobit, QemuRv32imc, QemuXtensawin
+from tinywake.device.targets.qemu import (
+    QemuArmv6m,
+    QemuArmv7em,
+    QemuBoard,
+    QemuMicrobit,
+    QemuRv32imc,
+    QemuXtensawin,
+)
 from tinywake.errors import DeviceError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from remote import execute, remote
 
-KINDS: list[type[QemuBoard]] = [QemuArmv6m, QemuMicrobit, QemuRv32imc]
+KINDS: list[type[QemuBoard]] = [QemuArmv6m, QemuArmv7em, QemuMicrobit, QemuRv32imc]
+ARCHES = {QemuArmv7em: "7 6", QemuRv32imc: "11 6"}  # of .mpy files, and their version; of the others "4 6"
 RAW_REPL = b"raw REPL; CTRL-B to exit\r\n>"
 
 
@@ -72,7 +80,7 @@ def test_it_is_a_small_board(board: QemuBoard) -> None:
     ).split("\n")
     assert 158_000 < int(said[0]) < 163_840  # as the smallest supported board
     assert said[1] == "[] ['', '.frozen', '/lib'] qemu"
-    assert said[2] == ("11 6" if isinstance(board, QemuRv32imc) else "4 6")  # the architectures of .mpy files
+    assert said[2] == ARCHES.get(type(board), "4 6")
 
 
 def test_files_outlive_resets(board: QemuBoard, tmp_path: Path) -> None:

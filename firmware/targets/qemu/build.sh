@@ -4,6 +4,7 @@
 # changed.
 #
 #   build.sh armv6m     build/targets/qemu/armv6m.elf    MPS2 AN385: Armv6-M code on a Cortex-M3, which counts well
+#   build.sh armv7em    build/targets/qemu/armv7em.elf   MPS2 AN386: a Cortex-M4 with DSP instructions and floats
 #   build.sh microbit   build/targets/qemu/microbit.elf  BBC micro:bit: a Cortex-M0, which knows no other instructions
 #   build.sh rv32imc    build/targets/qemu/rv32imc.elf   QEMU's RISC-V machine with an RV32IMC core
 set -euo pipefail
@@ -15,9 +16,10 @@ source "$here/../common.sh"
 variant=${1:-armv6m}
 case $variant in
     armv6m) machine=an385 compiler=arm-none-eabi-gcc ;;
+    armv7em) machine=an386 compiler=arm-none-eabi-gcc ;;
     microbit) machine=microbit compiler=arm-none-eabi-gcc ;;
     rv32imc) machine=virt compiler=riscv64-unknown-elf-gcc ;;
-    *) die "no variant '$variant' (armv6m, microbit, rv32imc)" ;;
+    *) die "no variant '$variant' (armv6m, armv7em, microbit, rv32imc)" ;;
 esac
 need "$compiler" python3
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// MPS2 with image AN385: CMSDK UART 0, timer 0 and dual timer at 25 MHz.
+// MPS2 with image AN385 or AN386: CMSDK UART 0, timer 0 and dual timer at 25 MHz.
 #include "arm_timers.h"
 #include "machine.h"
 

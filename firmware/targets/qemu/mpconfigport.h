@@ -13,7 +13,9 @@
 #define MICROPY_EMIT_INLINE_RV32 (1)
 #else
 #define MICROPY_EMIT_THUMB (1)
+#if !defined(__thumb2__)
 #define MICROPY_EMIT_THUMB_ARMV7M (0)
+#endif
 #define MICROPY_EMIT_INLINE_THUMB (1)
 #define MICROPY_MAKE_POINTER_CALLABLE(p) ((void *)((mp_uint_t)(p) | 1))
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Vectors and start of an Armv6-M machine.
+// Vectors and start of an Armv6-M or Armv7E-M machine.
 #include "machine.h"
 
 extern uint32_t stack_end, data_begin, data_end, data_source, bss_begin, bss_end;
@@ -7,6 +7,10 @@ int main(void);
 
 __attribute__((used, noreturn)) static void start(void) {
     __asm volatile ("cpsid i");
+#if defined(__ARM_FP)
+    *(volatile uint32_t *)0xE000ED88 = 0xfu << 20; // CPACR: floats for everybody
+    __asm volatile ("dsb\n isb");
+#endif
     for (uint32_t *to = &data_begin, *from = &data_source; to < &data_end;) {
         *to++ = *from++;
     }

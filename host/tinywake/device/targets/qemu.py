@@ -15,7 +15,7 @@ from tinywake.errors import ToolError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["QemuArmv6m", "QemuBoard", "QemuMicrobit", "QemuRv32imc", "QemuXtensawin"]
+__all__ = ["QemuArmv6m", "QemuArmv7em", "QemuBoard", "QemuMicrobit", "QemuRv32imc", "QemuXtensawin"]
 
 
 class QemuBoard(ProcessTarget):
@@ -75,6 +75,17 @@ class QemuArmv6m(QemuBoard):
     board = "QEMU_ARMV6M"
     firmware = "armv6m"
     machine = ("qemu-system-arm", "-M", "mps2-an385")
+    icount = "shift=10,sleep=off"
+
+
+class QemuArmv7em(QemuBoard):
+    """A Cortex-M4 with its DSP instructions and floats (MPS2 with image AN386); it runs what a Cortex-M33 runs."""
+
+    name = "qemu-armv7em"
+    board = "QEMU_ARMV7EM"
+    firmware = "armv7em"
+    machine = ("qemu-system-arm", "-M", "mps2-an386")
+    built_by = "make targets-all"
     icount = "shift=10,sleep=off"
 
 

@@ -7,7 +7,7 @@ with open_target("unix") as board:
 
 from __future__ import annotations
 
-from tinywake.device.targets.qemu import QemuArmv6m, QemuMicrobit, QemuRv32imc, QemuXtensawin
+from tinywake.device.targets.qemu import QemuArmv6m, QemuArmv7em, QemuMicrobit, QemuRv32imc, QemuXtensawin
 from tinywake.device.targets.rp2040 import RP2040Board
 from tinywake.device.targets.target import Target
 from tinywake.device.targets.unix import UnixBoard
@@ -18,6 +18,7 @@ __all__ = ["TARGETS", "open_target"]
 TARGETS: dict[str, type[Target]] = {
     "unix": UnixBoard,
     "qemu-armv6m": QemuArmv6m,
+    "qemu-armv7em": QemuArmv7em,
     "qemu-microbit": QemuMicrobit,
     "qemu-rv32imc": QemuRv32imc,
     "qemu-xtensawin": QemuXtensawin,
