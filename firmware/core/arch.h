@@ -11,6 +11,13 @@
 #else
 #define TW_ARMV6M 0
 #endif
+#if defined(__ARM_FEATURE_DSP) && __ARM_ARCH_PROFILE == 'M' // Cortex-M4, M7, M33 and later
+#define TW_ARMV7EM 1
+#else
+#define TW_ARMV7EM 0
+#endif
+
+#define TW_ASSEMBLY __attribute__((naked, noinline)) // a function of assembly, with AAPCS arguments
 
 #if !defined(TW_BLOCKED) // what blocked.h is for; defined as 1 by tests on other processors
 #if (defined(__riscv) && __riscv_xlen == 32) || defined(__xtensa__)
@@ -27,7 +34,6 @@ void tw_depthwise_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
 #define TW_DEPTHWISE tw_depthwise_wide
 #define TW_FULLY_CONNECTED tw_fully_connected_s8
 #elif TW_ARMV6M
-#define TW_ASSEMBLY __attribute__((naked, noinline)) // a function of assembly, with AAPCS arguments
 // How a function of assembly begins, and ends, that changes r4 to r11.
 void tw_save(void);
 void tw_restore(void);
@@ -46,6 +52,13 @@ void tw_fully_connected_blocked(const tw_fully_connected_t *p, const int8_t *x, 
 #define TW_CONV2D tw_conv2d_blocked
 #define TW_DEPTHWISE tw_depthwise_blocked
 #define TW_FULLY_CONNECTED tw_fully_connected_blocked
+#elif TW_ARMV7EM
+void tw_conv2d_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_fully_connected_armv7em(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
+#define TW_CONV2D tw_conv2d_armv7em
+#define TW_DEPTHWISE tw_depthwise_armv7em
+#define TW_FULLY_CONNECTED tw_fully_connected_armv7em
 #else
 #define TW_CONV2D tw_conv2d_s8
 #define TW_DEPTHWISE tw_depthwise_s8

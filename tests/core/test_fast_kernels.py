@@ -1,4 +1,4 @@
-"""The kernels that arch.h picks give the reference kernels' bytes: fast_kernels.c, here and on a Cortex-M0+."""
+"""The kernels that arch.h picks give the reference kernels' bytes: fast_kernels.c, here, on a Cortex-M0+ and a Cortex-M4."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import pytest
 REPO = Path(__file__).parents[2]
 CORE = REPO / "firmware" / "core"
 PROGRAM = Path(__file__).parent / "fast_kernels.c"
-KERNELS = "channel* conv2d* depthwise* windows* fully_connected* dense* blocked* planes* requant* move* wide* fixed*"
+KERNELS = (
+    "channel* conv2d* depthwise* windows* fully_connected* dense* dsp* blocked* planes* requant* move* wide* fixed*"
+)
 FIRST, END = map(int, os.environ.get("TINYWAKE_CASES", "0:20000").split(":"))
 CHOSEN = {
     "vectors": ["-DTW_WIDE"],
@@ -23,8 +25,9 @@ CHOSEN = {
 }
 ON_M0 = 400  # of them, at most: half a minute of an emulator
 
-sys.path.insert(0, str(REPO / "tests" / "bench" / "m0"))
+sys.path[:0] = [str(REPO / "tests" / "bench" / "m0"), str(REPO / "tests" / "bench" / "m4")]
 import bench  # noqa: E402
+import m4  # noqa: E402
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
@@ -49,11 +52,21 @@ def test_cortex_m0_kernels_equal_the_reference(tmp_path: Path) -> None:
     assert struct.unpack("<I", sent)[0] == end, "the number is the first case that differs"
 
 
+@pytest.mark.skipif(m4.lacks() is not None, reason=str(m4.lacks()))
+def test_cortex_m4_kernels_equal_the_reference(tmp_path: Path) -> None:
+    program = m4.build(tmp_path, PROGRAM, KERNELS)
+    sent = m4.run(program, struct.pack("<II", FIRST, END))
+    assert struct.unpack("<I", sent)[0] == END, "the number is the first case that differs"
+
+
 @pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="needs arm-none-eabi-gcc (tools/setup.sh cross)")
-def test_other_processors_get_none_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("processor", "other"), [("_armv6m", "cortex-m4"), ("_armv7em", "cortex-m3"), ("blocked", "cortex-m4")]
+)
+def test_other_processors_get_none_of_it(tmp_path: Path, processor: str, other: str) -> None:
     """A sibling's file is empty on any processor but its own."""
-    for source in sorted([*CORE.glob("*_armv6m.c"), *CORE.glob("*blocked.c")]):
-        for compiler in ("gcc", "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb"):
+    for source in sorted(CORE.glob(f"*{processor}.c")):
+        for compiler in ("gcc", f"arm-none-eabi-gcc -mcpu={other} -mthumb"):
             subprocess.run([*compiler.split(), "-std=c99", "-c", str(source), "-o", str(tmp_path / "o.o")], check=True)
             listing = subprocess.run(["nm", str(tmp_path / "o.o")], check=True, capture_output=True, text=True).stdout
             assert " T " not in listing, source.name
