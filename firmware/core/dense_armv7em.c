@@ -18,15 +18,26 @@ bool tw_dense_roomy(const tw_dense_t *d) {
     return d->help.scratch_bytes >= d->row;
 }
 
-// Lanes of `row` bytes, of which `sign` makes int8; `step` words are between those of one word and those of the next. The
-// bytes may lie in the second half of what they become.
-static void spread(const void *bytes, uint32_t row, uint32_t sign, uint32_t *to, uint32_t step) {
-    const char *from = bytes;
-    for (const char *end = from + row; from < end; from += 4, to += step) {
-        const uint32_t four = tw_four(from) ^ sign;
-        to[0] = tw_even_s8(four);
-        to[1] = tw_odd_s8(four);
-    }
+// Lanes of the bytes up to `end`, which may lie in the second half of what they become.
+static void spread(const int8_t *from, const int8_t *end, uint32_t *to) {
+    do {
+        const uint32_t four = tw_four(from);
+        from += 4;
+        *to++ = tw_even_s8(four);
+        *to++ = tw_odd_s8(four);
+    } while (from < end);
+}
+
+// Lanes of two rows up to the first one's end, a word of the one and a word of the other. `sign` makes int8 of their bytes.
+// 15 cycles for eight.
+TW_ASSEMBLY static void spread_two(const void *a, const void *b, const void *end, uint32_t *to, uint32_t sign) {
+    (void)a, (void)b, (void)end, (void)to, (void)sign;
+    __asm__ volatile(".syntax unified\n"
+                     "push {r4-r8, lr}\n ldr r8, [sp, #24]\n"
+                     "1:\n ldr r4, [r0], #4\n ldr r6, [r1], #4\n eor r4, r8\n eor r6, r8\n"
+                     "sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n sxtb16 r7, r6, ror #8\n sxtb16 r6, r6\n"
+                     "stmia r3!, {r4-r7}\n cmp r0, r2\n bne 1b\n"
+                     "pop {r4-r8, pc}\n");
 }
 
 // A patch that ends with whole words, so that nothing behind its last tap is read.
@@ -79,18 +90,21 @@ static void run_group(const tw_dense_t *d, uint32_t first, uint32_t pixels, int8
     const uint32_t pair_words = d->row; // PAIR lots of two lanes a word
     uint32_t *xs = d->help.scratch, *to = xs;
     uint32_t *ws = xs + (pixels + 1) / PAIR * pair_words;
-    for (uint32_t i = 0; i < pixels; ++i, to += i % PAIR ? 2 : pair_words - 2) {
-        spread(whole_patch(d, first + i, (int8_t *)ws), d->row, 0, to, 4);
+    for (uint32_t i = 0; i < pixels; i += PAIR, to += pair_words) {
+        int8_t *room = (int8_t *)ws;
+        const int8_t *x = whole_patch(d, first + i, room);
+        // Where the last pair lacks its second pixel, that is the first one again, and has sums that nobody reads.
+        const int8_t *other = i + 1 < pixels ? whole_patch(d, first + i + 1, room + d->row) : x;
+        spread_two(x, other, x + d->row, to, 0);
     }
-    // Where the last pair lacks its second pixel, it has sums that nobody reads.
     int32_t sums[PAIR * MOST_PIXELS];
     pairs_t p = {ws, {0, 0}, ws + pair_words, ws, -(d->row / 4) % 4 * STEP_BYTES};
     for (uint32_t next = 0; next < d->units; next += PAIR) {
         const uint32_t unit = next + PAIR > d->units ? d->units - PAIR : next; // the last but one twice
-        for (uint32_t i = 0; i < PAIR; ++i) {
-            p.bias[i] = d->bias[unit + i];
-            spread(d->weights + (unit + i) * d->row, d->row, UNSIGNED, ws + 2 * i, 4);
-        }
+        const uint8_t *weights = d->weights + unit * d->row;
+        p.bias[0] = d->bias[unit];
+        p.bias[1] = d->bias[unit + 1];
+        spread_two(weights, weights + d->row, weights + d->row, ws, UNSIGNED);
         dot_pairs(xs, &p, sums);
         for (uint32_t i = 0; i < PAIR; ++i) {
             tw_outputs_column(&d->outputs, d->per_channel ? unit + i : 0, sums + i, PAIR, pixels, y + unit + i, d->units);
@@ -104,6 +118,7 @@ typedef struct {
     uint32_t row;   // bytes
     uint32_t signs; // what added to a weight's byte gives the weight, twice
     const uint32_t *xs_end;
+    const int32_t *bias;
 } units_t;
 
 #define UNIT(acc) "uxtab16 r6, r3, r7\n uxtab16 r7, r3, r7, ror #8\n smlad " acc ", r6, r4, " acc "\n smlad " acc ", r7, r5, " acc "\n"
@@ -111,12 +126,12 @@ typedef struct {
     "ldmia r0!, {r4, r5}\n ldr r7, [r1, r2]\n" UNIT("r9") "ldr r7, [r1, r2, lsl #1]\n" \
     UNIT("r10") "ldr r7, [r1, r12]\n" UNIT("r11") "ldr r7, [r1], #4\n" UNIT("r8")
 
-// sums[unit] += x . w for four rows of weights. 27 cycles for 16 taps.
+// sums[unit] = bias[unit] + x . w for four rows of weights. 27 cycles for 16 taps.
 TW_ASSEMBLY static void dot_units(const uint32_t *xs, const uint8_t *weights, const units_t *u, int32_t *sums) {
     (void)xs, (void)weights, (void)u, (void)sums;
     __asm__ volatile(".syntax unified\n"
                      "push {r3-r11, lr}\n"
-                     "ldmia r3, {r8-r11}\n ldrd r3, lr, [r2, #4]\n ldr r2, [r2]\n add r12, r2, r2, lsl #1\n"
+                     "ldr r4, [r2, #12]\n ldmia r4, {r8-r11}\n ldrd r3, lr, [r2, #4]\n ldr r2, [r2]\n add r12, r2, r2, lsl #1\n"
                      "tst r2, #4\n beq 1f\n" FOUR_UNITS "cmp r0, lr\n beq 2f\n"
                      "1:\n" FOUR_UNITS FOUR_UNITS "cmp r0, lr\n bne 1b\n"
                      "2:\n pop {r3}\n stmia r3, {r8-r11}\n pop {r4-r11, pc}\n");
@@ -136,12 +151,11 @@ int32_t tw_dense_dot(const int8_t *x, const uint8_t *w, uint32_t taps, int32_t s
 
 // Sums of n units from `unit` on, of a pixel that is spread out (then they are at least UNITS), or of x.
 static void sum_units(const tw_dense_t *d, const int8_t *x, const uint32_t *xs, uint32_t unit, uint32_t n, int32_t *sums) {
-    const units_t u = {d->row, 0xff80ff80, xs + d->row / 2};
     for (uint32_t i = 0; i < n; i += xs ? UNITS : 1) {
         const uint32_t at = xs && i + UNITS > n ? n - UNITS : i; // some of the last ones twice
         const uint8_t *weights = d->weights + (unit + at) * d->row;
         if (xs) {
-            memcpy(sums + at, d->bias + unit + at, UNITS * sizeof *sums);
+            const units_t u = {d->row, 0xff80ff80, xs + d->row / 2, d->bias + unit + at};
             dot_units(xs, weights, &u, sums + at);
         } else {
             sums[at] = tw_dense_dot(x, weights, d->taps, d->bias[unit + at]);
@@ -154,7 +168,7 @@ static void run_pixel(const tw_dense_t *d, uint32_t pixel, int8_t *y) {
     int8_t *room = tw_dense_roomy(d) ? (int8_t *)d->help.scratch + (xs ? d->row : 0) : NULL;
     const int8_t *x = xs ? whole_patch(d, pixel, room) : d->patch(d->from, pixel, room);
     if (xs) {
-        spread(x, d->row, 0, xs, 2);
+        spread(x, x + d->row, xs);
     }
     for (uint32_t unit = 0, n; unit < d->units; unit += n) {
         int32_t sums[MOST_UNITS];

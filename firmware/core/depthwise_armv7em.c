@@ -8,18 +8,20 @@
 
 #define CHANNELS 32 // requantised together
 
-// A rectangle of taps. The steps lead to the next tap of a row, and from behind a row's last tap to the next row. Weights of
-// several rows are those of whole rows.
+// A rectangle of taps. The steps lead to the next tap of a row, and from behind a row's last tap to the next row.
 typedef struct {
-    int32_t x_step, w_step, columns, x_row, rows;
+    int32_t x_step, w_step, columns, x_row, w_row, rows;
+    uint32_t x_group, groups; // of four channels; bytes from one to the next, 0: all read the same
+    const int32_t *from;      // what their sums begin with
 } taps_t;
 
-// sums[channel] += x . w over all taps, for four channels. 13 cycles a tap, and 9 more a row.
+// sums[channel] = from[channel] + x . w over all taps. 13 cycles a tap of four channels, and 9 more a row.
 TW_ASSEMBLY static void dot_taps(const int8_t *x, const int8_t *w, int32_t *sums, const taps_t *t) {
     (void)x, (void)w, (void)sums, (void)t;
     __asm__ volatile(".syntax unified\n"
-                     "push {r2-r11, lr}\n"
-                     "ldrd r12, lr, [r3]\n ldmia r2, {r4-r7}\n ldr r8, [r3, #16]\n sub sp, #8\n"
+                     "push {r4-r11, lr}\n ldrd r12, lr, [r3]\n ldrd r4, r5, [r3, #28]\n"
+                     "push {r0-r5}\n sub sp, #8\n" // rows, columns, x, w, sums, t, groups, from
+                     "0:\n ldr r9, [sp, #28]\n ldmia r9!, {r4-r7}\n str r9, [sp, #28]\n ldr r8, [r3, #20]\n"
                      "1:\n str r8, [sp]\n ldr r2, [r3, #8]\n"
                      "tst r2, #1\n beq 2f\n"
                      "ldr r8, [r0]\n ldr r9, [r1]\n add r0, r12\n add r1, lr\n"
@@ -36,9 +38,12 @@ TW_ASSEMBLY static void dot_taps(const int8_t *x, const int8_t *w, int32_t *sums
                      "sxtb16 r10, r9\n sxtb16 r9, r9, ror #8\n sxtb16 r3, r11\n sxtb16 r11, r11, ror #8\n"
                      "smlad r6, r10, r3, r6\n smlad r7, r9, r11, r7\n"
                      "ldr r2, [sp, #4]\n subs r2, #2\n bge 3b\n"
-                     "ldr r3, [sp, #12]\n"
-                     "4:\n ldr r8, [r3, #12]\n add r0, r8\n ldr r8, [sp]\n subs r8, #1\n bne 1b\n"
-                     "ldr r2, [sp, #8]\n stmia r2, {r4-r7}\n add sp, #16\n pop {r4-r11, pc}\n");
+                     "ldr r3, [sp, #20]\n"
+                     "4:\n ldrd r8, r9, [r3, #12]\n add r0, r8\n add r1, r9\n ldr r8, [sp]\n subs r8, #1\n bne 1b\n"
+                     "ldr r9, [sp, #16]\n stmia r9!, {r4-r7}\n str r9, [sp, #16]\n" // the next four channels
+                     "ldrd r0, r1, [sp, #8]\n ldr r8, [r3, #24]\n add r0, r8\n adds r1, #4\n strd r0, r1, [sp, #8]\n"
+                     "ldr r8, [sp, #24]\n subs r8, #1\n str r8, [sp, #24]\n bne 0b\n"
+                     "add sp, #32\n pop {r4-r11, pc}\n");
 }
 
 // Taps from `first` to before `end` of a kernel's axis; of those, from `in` to before `out` lie inside the input.
@@ -58,38 +63,39 @@ static axis_t axis(int32_t start, int32_t size, int32_t kernel, int32_t dilation
     return a;
 }
 
+// Some channels of a pixel, whose rows of taps lie along v and the taps of one along h. A kernel one tap wide is read as a
+// row.
 typedef struct {
     const tw_conv_t *p;
     uint32_t outside;      // four zero points
-    int32_t x_step, x_row; // from tap to tap; a kernel one tap wide is read as a row
-} input_t;
+    int32_t x_step, x_row; // from tap to tap
+    const axis_t *v, *h;
+    const int8_t *x, *w;   // tap 0
+    uint32_t groups;       // of four channels, whose sums these are
+    const int32_t *from;
+    int32_t *sums;
+} place_t;
 
-// Adds taps of input x, NULL: outside. Several rows are whole ones.
-static void add_taps(const input_t *s, const int8_t *x, const int8_t *w, int32_t columns, int32_t rows, int32_t *sums) {
-    if (columns > 0) {
-        const taps_t t = {x ? s->x_step : 0, s->p->in.c, columns, x ? s->x_row - columns * s->x_step : 0, rows};
-        dot_taps(x ? x : (const int8_t *)&s->outside, w, sums, &t);
+// Adds a rectangle of taps, all inside the input or all outside.
+static void add_taps(place_t *s, bool inside, int32_t row, int32_t column, int32_t rows, int32_t columns) {
+    if (rows > 0 && columns > 0) {
+        const int32_t channels = s->p->in.c;
+        const taps_t t = {inside ? s->x_step : 0, channels, columns, inside ? s->x_row - columns * s->x_step : 0,
+            (s->h->end - columns) * channels, rows, inside ? 4 : 0, s->groups, s->from};
+        const int8_t *x = inside ? s->x + row * s->x_row + column * s->x_step : (const int8_t *)&s->outside;
+        dot_taps(x, s->w + (row * s->h->end + column) * channels, s->sums, &t);
+        s->from = s->sums;
     }
 }
 
-// Four channels from `first` on, of a pixel whose rows of taps lie along v and the taps of one along h.
-static void run_channels(
-    const input_t *s, const axis_t *v, const axis_t *h, const int8_t *x, uint32_t first, int32_t *sums) {
-    const int32_t channels = s->p->in.c;
-    const int8_t *w = (const int8_t *)s->p->weights + first;
-    memcpy(sums, s->p->bias + first, 4 * sizeof *sums);
-    x += first;
-    if (v->out - v->in == v->end && h->out - h->in == h->end) {
-        add_taps(s, x, w, h->end, v->end, sums);
-        return;
-    }
-    for (int32_t row = 0; row < v->end; ++row, x += s->x_row, w += h->end * channels) {
-        const bool inside = row >= v->in && row < v->out;
-        const int32_t in = inside ? h->in : 0, out = inside ? h->out : 0;
-        add_taps(s, NULL, w, in, 1, sums);
-        add_taps(s, x + in * s->x_step, w + in * channels, out - in, 1, sums);
-        add_taps(s, NULL, w + out * channels, h->end - out, 1, sums);
-    }
+static void run_channels(place_t *s) {
+    const axis_t *v = s->v, *h = s->h;
+    const int32_t rows = v->out - v->in;
+    add_taps(s, true, v->in, h->in, rows, h->out - h->in);
+    add_taps(s, false, 0, 0, v->in, h->end);
+    add_taps(s, false, v->in, 0, rows, h->in);
+    add_taps(s, false, v->in, h->out, rows, h->end - h->out);
+    add_taps(s, false, v->out, 0, v->end - v->out, h->end);
 }
 
 void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y) {
@@ -101,22 +107,23 @@ void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y) {
     const tw_outputs_t outputs = {p->requant, p->out.zero_point, p->act_min, p->act_max, p->help.bounded};
     const int32_t x_column = p->dilation_w * (int32_t)channels, x_row = p->dilation_h * p->in.w * (int32_t)channels;
     const bool upright = p->kernel_w == 1;
-    const input_t s = {p, (uint8_t)p->in.zero_point * 0x01010101u, upright ? x_row : x_column, upright ? x_column : x_row};
+    axis_t v, h;
+    int32_t sums[CHANNELS];
+    place_t s = {p, (uint8_t)p->in.zero_point * 0x01010101u, upright ? x_row : x_column, upright ? x_column : x_row,
+        upright ? &h : &v, upright ? &v : &h, NULL, NULL, 0, NULL, sums};
     for (int32_t oy = 0; oy < p->out.h; ++oy) {
-        const axis_t v = axis(oy * p->stride_h - p->pad_top, p->in.h, p->kernel_h, p->dilation_h);
+        v = axis(oy * p->stride_h - p->pad_top, p->in.h, p->kernel_h, p->dilation_h);
         for (int32_t ox = 0; ox < p->out.w; ++ox, y += channels) {
-            const axis_t h = axis(ox * p->stride_w - p->pad_left, p->in.w, p->kernel_w, p->dilation_w);
-            const int8_t *at = x + (v.start * p->in.w + h.start) * (int32_t)channels;
-            for (uint32_t c = 0, n; c < channels; c += n) {
-                int32_t sums[CHANNELS];
-                n = channels - c < CHANNELS ? channels - c : CHANNELS;
-                c -= n < 4 ? 4 - n : 0; // some of the last ones twice
-                n = n < 4 ? 4 : n;
-                for (uint32_t i = 0; i < n; i += 4) {
-                    const uint32_t first = i + 4 > n ? n - 4 : i;
-                    run_channels(&s, upright ? &h : &v, upright ? &v : &h, at, c + first, sums + first);
-                }
-                tw_outputs_row(&outputs, c, 1, sums, n, y + c);
+            h = axis(ox * p->stride_w - p->pad_left, p->in.w, p->kernel_w, p->dilation_w);
+            for (uint32_t c = 0; c < channels; c += 4 * s.groups) {
+                const uint32_t left = channels - c;
+                c = left < 4 ? channels - 4 : c; // some of the last ones twice
+                s.groups = left < 4 ? 1 : left < CHANNELS ? left / 4 : CHANNELS / 4;
+                s.x = x + (v.start * p->in.w + h.start) * (int32_t)channels + c;
+                s.w = (const int8_t *)p->weights + c;
+                s.from = p->bias + c;
+                run_channels(&s);
+                tw_outputs_row(&outputs, c, 1, sums, 4 * s.groups, y + c);
             }
         }
     }
