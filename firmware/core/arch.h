@@ -56,13 +56,18 @@ void tw_fully_connected_blocked(const tw_fully_connected_t *p, const int8_t *x, 
 void tw_conv2d_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_fully_connected_armv7em(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
+void tw_fully_connected_part_armv7em(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y);
 #define TW_CONV2D tw_conv2d_armv7em
 #define TW_DEPTHWISE tw_depthwise_armv7em
 #define TW_FULLY_CONNECTED tw_fully_connected_armv7em
+#define TW_FULLY_CONNECTED_PART tw_fully_connected_part_armv7em
 #else
 #define TW_CONV2D tw_conv2d_s8
 #define TW_DEPTHWISE tw_depthwise_s8
 #define TW_FULLY_CONNECTED tw_fully_connected_s8
+#endif
+#ifndef TW_FULLY_CONNECTED_PART
+#define TW_FULLY_CONNECTED_PART tw_fully_connected_part_s8
 #endif
 
 #endif

@@ -106,9 +106,7 @@ static void run_group(const tw_dense_t *d, uint32_t first, uint32_t pixels, int8
         p.bias[1] = d->bias[unit + 1];
         spread_two(weights, weights + d->row, weights + d->row, ws, UNSIGNED);
         dot_pairs(xs, &p, sums);
-        for (uint32_t i = 0; i < PAIR; ++i) {
-            tw_outputs_column(&d->outputs, d->per_channel ? unit + i : 0, sums + i, PAIR, pixels, y + unit + i, d->units);
-        }
+        tw_outputs_pairs(&d->outputs, unit, sums, pixels, y + unit, d->units);
     }
 }
 
@@ -138,13 +136,12 @@ TW_ASSEMBLY static void dot_units(const uint32_t *xs, const uint8_t *weights, co
 }
 
 int32_t tw_dense_dot(const int8_t *x, const uint8_t *w, uint32_t taps, int32_t sum) {
-    const int8_t *end = x + taps;
-    for (; x + 4 <= end; x += 4, w += 4) {
+    for (uint32_t fours = taps / 4; fours; --fours, x += 4, w += 4) {
         const uint32_t xs = tw_four(x), ws = tw_four(w) ^ UNSIGNED;
         sum = tw_smlad(tw_odd_s8(xs), tw_odd_s8(ws), tw_smlad(tw_even_s8(xs), tw_even_s8(ws), sum));
     }
-    for (; x < end; ++x, ++w) {
-        sum = (int32_t)((uint32_t)sum + (uint32_t)(*x * (*w - 128)));
+    for (uint32_t rest = taps % 4; rest; --rest) {
+        sum = (int32_t)((uint32_t)sum + (uint32_t)(*x++ * (*w++ - 128)));
     }
     return sum;
 }
@@ -175,7 +172,7 @@ static void run_pixel(const tw_dense_t *d, uint32_t pixel, int8_t *y) {
         const uint32_t left = d->units - unit;
         n = left <= MOST_UNITS ? left : left < MOST_UNITS + UNITS ? MOST_UNITS - UNITS : MOST_UNITS;
         sum_units(d, x, xs, unit, n, sums);
-        tw_outputs_row(&d->outputs, d->per_channel ? unit : 0, d->per_channel, sums, n, y + unit);
+        tw_outputs_row(&d->outputs, unit, sums, n, y + unit);
     }
 }
 

@@ -10,7 +10,6 @@ typedef struct {
     const int32_t *bias;
     uint32_t taps, row; // row: tw_row_bytes of the taps
     uint32_t units;
-    uint32_t per_channel; // 1: a multiplier and shift a unit; 0: one for all
     tw_outputs_t outputs;
     tw_help_t help;
     // Returns patch number `pixel`, `taps` bytes from anywhere. It may be written to `room`, which has a row; where there is

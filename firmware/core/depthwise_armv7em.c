@@ -104,7 +104,7 @@ void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y) {
         tw_depthwise_s8(p, x, y);
         return;
     }
-    const tw_outputs_t outputs = {p->requant, p->out.zero_point, p->act_min, p->act_max, p->help.bounded};
+    const tw_outputs_t outputs = {p->requant, 1, p->out.zero_point, p->act_min, p->act_max, p->help.bounded};
     const int32_t x_column = p->dilation_w * (int32_t)channels, x_row = p->dilation_h * p->in.w * (int32_t)channels;
     const bool upright = p->kernel_w == 1;
     axis_t v, h;
@@ -123,7 +123,7 @@ void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y) {
                 s.w = (const int8_t *)p->weights + c;
                 s.from = p->bias + c;
                 run_channels(&s);
-                tw_outputs_row(&outputs, c, 1, sums, 4 * s.groups, y + c);
+                tw_outputs_row(&outputs, c, sums, 4 * s.groups, y + c);
             }
         }
     }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Requantisation on armv7em. Where a sum is within +-2^30 and its shift is -n < 0, the first rounding is SMMULR of twice the
-// sum, and the second (t + 2^(n-1) - (t < 0)) >> n, in which the sum's sign does for that of t.
 #include "arch.h"
 
 #if TW_ARMV7EM
@@ -8,28 +6,35 @@
 #include "fixed.h"
 
 typedef struct {
-    int32_t multiplier, addend;
-    uint32_t right;
-} narrow_t;
+    tw_scale_t scale[2];
+    const int32_t *end; // of the sums
+} pair_t;
 
-static inline bool narrow(const tw_outputs_t *o, int32_t shift) {
-    return o->bounded && shift < 0 && shift >= TW_BOUND_SHIFT;
+typedef struct {
+    const int8_t *shift;
+    const int32_t *end; // of the sums
+    int32_t twice_zero; // and one more
+} row_t;
+
+// 18 cycles for two sums.
+TW_ASSEMBLY static void scale_pairs(const int32_t *sums, int8_t *y, uint32_t stride, const pair_t *p) {
+    (void)sums, (void)y, (void)stride, (void)p;
+    __asm__ volatile(".syntax unified\n"
+                     "push {r4-r11, lr}\n ldmia r3, {r3-r9}\n"
+                     "1:\n ldrd r10, r11, [r0], #8\n" TW_SCALE("r12", "r10", "r3", "r4", "r5") "strb r12, [r1]\n"
+                     TW_SCALE("r12", "r11", "r6", "r7", "r8") "strb r12, [r1, #1]\n add r1, r2\n cmp r0, r9\n bne 1b\n"
+                     "pop {r4-r11, pc}\n");
 }
 
-// Of a narrow channel.
-static inline narrow_t prepare(const tw_outputs_t *o, uint32_t channel) {
-    const uint32_t right = (uint32_t)-o->requant.shift[channel];
-    const narrow_t n = {o->requant.multiplier[channel], (int32_t)((uint32_t)o->zero << right) + (1 << (right - 1)), right};
-    return n;
-}
-
-static inline int8_t scale_narrow(const narrow_t *n, int32_t sum) {
-    int32_t t;
-    __asm__(".syntax unified\n"
-            "smmlar %0, %1, %2, %3\n add %0, %0, %4, asr #31\n asr %0, %0, %5\n ssat %0, #8, %0"
-            : "=&r"(t)
-            : "r"((uint32_t)sum << 1), "r"(n->multiplier), "r"(n->addend), "r"(sum), "r"(n->right));
-    return (int8_t)t;
+// 18 cycles a sum. Stops before a shift that it cannot do; returns where.
+TW_ASSEMBLY static const int32_t *scale_row(const int32_t *sums, int8_t *y, const int32_t *multiplier, const row_t *p) {
+    (void)sums, (void)y, (void)multiplier, (void)p;
+    __asm__ volatile(".syntax unified\n"
+                     "push {r4-r9, lr}\n ldmia r3, {r3-r5}\n"
+                     "1:\n ldrsb r6, [r3], #1\n mvns r6, r6\n cmp r6, #13\n bhi 2f\n"
+                     "ldr r7, [r0], #4\n ldr r8, [r2], #4\n lsl r9, r5, r6\n" TW_SCALE("r12", "r7", "r8", "r9", "r6")
+                     "strb r12, [r1], #1\n cmp r0, r4\n bne 1b\n"
+                     "2:\n pop {r4-r9, pc}\n");
 }
 
 static int8_t scale_any(const tw_outputs_t *o, uint32_t channel, int32_t sum) {
@@ -37,39 +42,51 @@ static int8_t scale_any(const tw_outputs_t *o, uint32_t channel, int32_t sum) {
     return (int8_t)tw_fixed_clamp(tw_fixed_add(value, o->zero), INT8_MIN, INT8_MAX);
 }
 
-static void limit(const tw_outputs_t *o, uint32_t n, int8_t *y, uint32_t stride) {
-    if (o->act_min > INT8_MIN || o->act_max < INT8_MAX) {
-        for (; n; --n, y += stride) {
-            *y = (int8_t)tw_fixed_clamp(*y, o->act_min, o->act_max);
-        }
+// Outputs that lie within int8 so far.
+static void limit(const tw_outputs_t *o, uint32_t n, int8_t *y) {
+    for (; n && (o->act_min > INT8_MIN || o->act_max < INT8_MAX); --n, ++y) {
+        *y = (int8_t)tw_fixed_clamp(*y, o->act_min, o->act_max);
     }
 }
 
-void tw_outputs_column(const tw_outputs_t *o, uint32_t channel, const int32_t *sums, uint32_t pitch, uint32_t n, int8_t *y,
-    uint32_t stride) {
-    int8_t *at = y;
-    if (narrow(o, o->requant.shift[channel])) {
-        const narrow_t fast = prepare(o, channel);
-        for (uint32_t i = n; i; --i, sums += pitch, at += stride) {
-            *at = scale_narrow(&fast, *sums);
+void tw_outputs_row(const tw_outputs_t *o, uint32_t channel, const int32_t *sums, uint32_t n, int8_t *y) {
+    for (uint32_t i = 0; i < n;) {
+        const uint32_t q = (channel + i) * o->each;
+        const row_t p = {o->requant.shift + q, sums + (o->each ? n : i + 1), 2 * o->zero + 1};
+        if (o->bounded) {
+            i = (uint32_t)(scale_row(sums + i, y + i, o->requant.multiplier + q, &p) - sums);
         }
-    } else {
-        for (uint32_t i = n; i; --i, sums += pitch, at += stride) {
-            *at = scale_any(o, channel, *sums);
+        if (sums + i < p.end) {
+            y[i] = scale_any(o, (channel + i) * o->each, sums[i]);
+            i++;
         }
     }
-    limit(o, n, y, stride);
+    limit(o, n, y);
 }
 
-void tw_outputs_row(const tw_outputs_t *o, uint32_t channel, uint32_t each, const int32_t *sums, uint32_t n, int8_t *y) {
-    for (uint32_t i = 0; i < n; ++i, channel += each) {
-        if (narrow(o, o->requant.shift[channel])) {
-            const narrow_t fast = prepare(o, channel);
-            y[i] = scale_narrow(&fast, sums[i]);
-        } else {
-            y[i] = scale_any(o, channel, sums[i]);
+bool tw_outputs_scale(const tw_outputs_t *o, uint32_t channel, tw_scale_t *scale) {
+    const uint32_t q = channel * o->each;
+    const int32_t shift = o->requant.shift[q];
+    scale->multiplier = o->requant.multiplier[q];
+    scale->k = ~shift;
+    scale->addend = (int32_t)((uint32_t)(2 * o->zero + 1) << (scale->k & 31));
+    return o->bounded && shift < 0 && shift >= TW_BOUND_SHIFT;
+}
+
+void tw_outputs_pairs(const tw_outputs_t *o, uint32_t channel, const int32_t *sums, uint32_t n, int8_t *y, uint32_t stride) {
+    pair_t p = {.end = sums + 2 * n};
+    const bool fast = tw_outputs_scale(o, channel, &p.scale[0]) & tw_outputs_scale(o, channel + 1, &p.scale[1]);
+    if (fast) {
+        scale_pairs(sums, y, stride, &p);
+    }
+    if (!fast || o->act_min > INT8_MIN || o->act_max < INT8_MAX) {
+        for (; sums < p.end; sums += 2, y += stride) {
+            if (!fast) {
+                y[0] = scale_any(o, channel * o->each, sums[0]);
+                y[1] = scale_any(o, (channel + 1) * o->each, sums[1]);
+            }
+            limit(o, 2, y);
         }
     }
-    limit(o, n, y, 1);
 }
 #endif

@@ -31,18 +31,33 @@ static inline uint32_t tw_four(const void *from) {
     return word;
 }
 
-// What makes outputs of sums: their multipliers and shifts, and what comes behind.
+// What makes outputs of sums: multipliers and shifts, `each` one for each channel or none for all, and what comes behind.
 typedef struct {
     tw_requant_t requant;
+    uint32_t each; // 1 or 0
     int32_t zero, act_min, act_max;
     bool bounded; // tw_help_t
 } tw_outputs_t;
 
-// n sums of one channel, `pitch` words apart, become bytes `stride` apart.
-void tw_outputs_column(const tw_outputs_t *o, uint32_t channel, const int32_t *sums, uint32_t pitch, uint32_t n, int8_t *y,
-    uint32_t stride);
+// Where a sum is within +-2^30 and its shift is -n < 0, the first rounding is SMMULR of twice the sum, and the second one
+// (t + 2^(n-1) - (t < 0)) >> n, in which the sum's sign does for that of t. The zero point z is added before that shift:
+// z * 2^n + 2^(n-1) = (2 z + 1) * 2^(n-1).
+typedef struct {
+    int32_t multiplier, addend, k; // n - 1
+} tw_scale_t;
 
-// One sum each of n channels from the first on; `each`: 1, or 0 where all have the first one's multiplier and shift.
-void tw_outputs_row(const tw_outputs_t *o, uint32_t channel, uint32_t each, const int32_t *sums, uint32_t n, int8_t *y);
+// Assembly: from a sum to an output that is within int8 so far. 5 cycles.
+#define TW_SCALE(to, sum, multiplier, addend, k)                                                \
+    "lsl " to ", " sum ", #1\n smmlar " to ", " to ", " multiplier ", " addend "\n"             \
+    "add " to ", " to ", " sum ", asr #31\n asr " to ", " k "\n ssat " to ", #8, " to ", asr #1\n"
+
+// Returns whether all this may be used.
+bool tw_outputs_scale(const tw_outputs_t *o, uint32_t channel, tw_scale_t *scale);
+
+// y[0..n-1] of one sum each of n channels from `channel` on.
+void tw_outputs_row(const tw_outputs_t *o, uint32_t channel, const int32_t *sums, uint32_t n, int8_t *y);
+
+// y[i * stride], y[i * stride + 1] of n pairs of sums, of `channel` and the next one.
+void tw_outputs_pairs(const tw_outputs_t *o, uint32_t channel, const int32_t *sums, uint32_t n, int8_t *y, uint32_t stride);
 
 #endif

@@ -55,7 +55,7 @@ static void run_op(const tw_model_t *m, const uint8_t *record) {
             tw_copy_runs(&p.copy, (const uint8_t *)x, (uint8_t *)y);
             break;
         case TW_OP_FULLY_CONNECTED_PART:
-            tw_fully_connected_part_s8(&p.part, x, (uint32_t *)(void *)x2, y);
+            TW_FULLY_CONNECTED_PART(&p.part, x, (uint32_t *)(void *)x2, y);
             break;
         default: // TW_OP_STATE_PUSH: check_ops.c lets no other code through
             tw_state_push(tw_shape_count(&in.shape), (const uint8_t *)x, tw_shape_count(&out.shape), (uint8_t *)y);
