@@ -4,7 +4,7 @@
 #include "arch.h"
 
 #if TW_ARMV7EM
-#include "dsp_armv7em.h"
+#include "planes_armv7em.h"
 
 #define CHANNELS 32 // requantised together
 
@@ -105,6 +105,10 @@ void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y) {
         return;
     }
     const tw_outputs_t outputs = {p->requant, 1, p->out.zero_point, p->act_min, p->act_max, p->help.bounded};
+    const uint32_t rows = tw_planes_rows(p);
+    if (rows && tw_planes_run(p, &outputs, rows, x, y)) {
+        return;
+    }
     const int32_t x_column = p->dilation_w * (int32_t)channels, x_row = p->dilation_h * p->in.w * (int32_t)channels;
     const bool upright = p->kernel_w == 1;
     axis_t v, h;

@@ -42,8 +42,7 @@ static int8_t scale_any(const tw_outputs_t *o, uint32_t channel, int32_t sum) {
     return (int8_t)tw_fixed_clamp(tw_fixed_add(value, o->zero), INT8_MIN, INT8_MAX);
 }
 
-// Outputs that lie within int8 so far.
-static void limit(const tw_outputs_t *o, uint32_t n, int8_t *y) {
+void tw_outputs_limit(const tw_outputs_t *o, uint32_t n, int8_t *y) {
     for (; n && (o->act_min > INT8_MIN || o->act_max < INT8_MAX); --n, ++y) {
         *y = (int8_t)tw_fixed_clamp(*y, o->act_min, o->act_max);
     }
@@ -61,7 +60,7 @@ void tw_outputs_row(const tw_outputs_t *o, uint32_t channel, const int32_t *sums
             i++;
         }
     }
-    limit(o, n, y);
+    tw_outputs_limit(o, n, y);
 }
 
 bool tw_outputs_scale(const tw_outputs_t *o, uint32_t channel, tw_scale_t *scale) {
@@ -85,7 +84,7 @@ void tw_outputs_pairs(const tw_outputs_t *o, uint32_t channel, const int32_t *su
                 y[0] = scale_any(o, channel * o->each, sums[0]);
                 y[1] = scale_any(o, (channel + 1) * o->each, sums[1]);
             }
-            limit(o, 2, y);
+            tw_outputs_limit(o, 2, y);
         }
     }
 }

@@ -54,6 +54,9 @@ typedef struct {
 // Returns whether all this may be used.
 bool tw_outputs_scale(const tw_outputs_t *o, uint32_t channel, tw_scale_t *scale);
 
+// Takes outputs y[0..n-1] to their bounds.
+void tw_outputs_limit(const tw_outputs_t *o, uint32_t n, int8_t *y);
+
 // y[0..n-1] of one sum each of n channels from `channel` on.
 void tw_outputs_row(const tw_outputs_t *o, uint32_t channel, const int32_t *sums, uint32_t n, int8_t *y);
 
