@@ -5,7 +5,7 @@
 #include "arch.h"
 #include "frontend_stages.h"
 
-#if !TW_ARMV6M // fft_armv6m.c
+#if !TW_ARMV6M && !TW_ARMV7EM // fft_armv6m.c, fft_armv7em.c
 enum {
     POINTS = TW_FRONTEND_FFT / 2,
     QUARTER = 32767 / 4,             // in units of 2^-15: a quarter and a half that cannot overflow

@@ -5,7 +5,7 @@
 #include "arch.h"
 #include "frontend_stages.h"
 
-#if !TW_ARMV6M // filterbank_armv6m.c
+#if !TW_ARMV6M && !TW_ARMV7EM // filterbank_armv6m.c, filterbank_armv7em.c
 void tw_filterbank_add(const uint32_t *energy, const uint16_t *weight, const uint32_t *end, tw_slopes_t *sums) {
     uint32_t lower_sum = 0, upper_sum = 0, lower_falling = 0, upper_falling = 0;
     for (; energy < end; energy++, weight++) {
@@ -20,7 +20,9 @@ void tw_filterbank_add(const uint32_t *energy, const uint16_t *weight, const uin
     const uint32_t upper_rising = (upper_sum << WEIGHT_BITS) - upper_falling;
     sums->rising += ((uint64_t)upper_rising << 16) + lower_rising;
 }
+#endif
 
+#if !TW_ARMV6M
 uint32_t tw_filterbank_root(uint64_t x) {
     const uint32_t upper = (uint32_t)(x >> 32), lower = (uint32_t)x;
     // The first 32 bits, from an even place, and how many pairs follow.

@@ -9,6 +9,7 @@
 #define EXP_INTEGER_BITS 5
 #define EXP_FRACTION_BITS 26
 
+#if !defined(__ARM_FEATURE_CLZ)
 unsigned tw_fixed_bits(uint32_t x) {
     unsigned n = 0;
     if (x >> 16) {
@@ -29,6 +30,7 @@ unsigned tw_fixed_bits(uint32_t x) {
     }
     return n + (x >> 1) + (x > 0);
 }
+#endif
 
 // exp(a) for a in [-1/4, 0), Q0.31: fourth-order Taylor expansion around -1/8.
 static int32_t exp_quarter(int32_t a) {

@@ -53,7 +53,13 @@ static inline int32_t tw_fixed_clamp(int32_t x, int32_t low, int32_t high) {
 }
 
 // Bits needed to write x: 0 for 0, 32 for 2^31. Cortex-M0+ has no instruction for it and libgcc's is not allowed here.
+#if defined(__ARM_FEATURE_CLZ)
+static inline unsigned tw_fixed_bits(uint32_t x) {
+    return x ? 32 - (unsigned)__builtin_clz(x) : 0;
+}
+#else
 unsigned tw_fixed_bits(uint32_t x);
+#endif
 
 // exp(a) for a <= 0 in Q5.26, result Q0.31.
 int32_t tw_fixed_exp(int32_t a);

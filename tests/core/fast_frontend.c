@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The front end's steps that a processor has its own of against the reference's, on tables and samples drawn by lot.
-// test_fast_frontend.py runs it on an emulated Cortex-M0+.
+// test_fast_frontend.py runs it on an emulated Cortex-M0+ and a Cortex-M4.
 //
 // The job: u32 first case, u32 end, a quarter wave as int16 [129]. Sends the number of the first case that differs, or
 // the end.
@@ -10,10 +10,13 @@
 
 #include <string.h>
 
-#include "fft_armv6m.c" // for SEPARATE alone
+#include "fft_armv6m.c" // for what it has static: its last step
+#include "fft_armv7em.c"
 
 #undef TW_ARMV6M
 #define TW_ARMV6M 0
+#undef TW_ARMV7EM
+#define TW_ARMV7EM 0
 #define tw_fft_apply reference_fft
 #define reorder reference_reorder
 #define separate reference_separate
@@ -79,10 +82,16 @@ static bool fft_differs(const int16_t *sine) {
     return memcmp(fast.work.energies + 1, reference.work.energies + 1, (BINS - 1) * sizeof fast.work.energies[0]) != 0;
 }
 
+#ifdef SEPARATE
 __attribute__((naked, noinline)) static void fast_separate(uint32_t *x, const int16_t *sine) {
     (void)x, (void)sine;
     __asm__ volatile(".syntax unified\n" BEGIN SEPARATE END);
 }
+#else
+static void fast_separate(uint32_t *x, const int16_t *sine) {
+    to_energies(sine, x);
+}
+#endif
 
 // Of numbers that no transform gives as often.
 static bool separate_differs(void) {
