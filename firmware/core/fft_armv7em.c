@@ -12,14 +12,17 @@
 #define HALF_ONE (32767 / 2)
 #define ROUNDING (1 << 14)
 
+// So small that a call would cost more: the compiler is told.
+#define INLINE __attribute__((always_inline)) static inline
+
 #define ASM_2(name, instruction)                                                            \
-    static inline uint32_t name(uint32_t a, uint32_t b) {                                   \
+    INLINE uint32_t name(uint32_t a, uint32_t b) {                                   \
         uint32_t result;                                                                    \
         __asm__(".syntax unified\n" instruction " %0, %1, %2" : "=r"(result) : "r"(a), "r"(b)); \
         return result;                                                                      \
     }
 #define ASM_3(name, instruction)                                                                                \
-    static inline int32_t name(uint32_t a, uint32_t b, int32_t c) {                                             \
+    INLINE int32_t name(uint32_t a, uint32_t b, int32_t c) {                                             \
         int32_t result;                                                                                         \
         __asm__(".syntax unified\n" instruction " %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(c));       \
         return result;                                                                                          \
@@ -37,13 +40,13 @@ ASM_3(mul_uppers, "smlatt")
 ASM_3(dot_crossed, "smlsdx") // c + lower a * upper b - upper a * lower b
 
 // Both in units of 2^-15.
-static inline uint32_t join_lanes(int32_t re, int32_t im) {
+INLINE uint32_t join_lanes(int32_t re, int32_t im) {
     uint32_t result;
     __asm__(".syntax unified\n pkhtb %0, %1, %2, asr #15" : "=r"(result) : "r"((uint32_t)im << 1), "r"(re));
     return result;
 }
 
-static inline uint32_t scale_lanes(uint32_t x, uint32_t factor) {
+INLINE uint32_t scale_lanes(uint32_t x, uint32_t factor) {
     return join_lanes(mul_lower(x, factor, ROUNDING), mul_upper(x, factor, ROUNDING));
 }
 
@@ -52,7 +55,7 @@ typedef struct {
     uint32_t quadrants; // of which there are so many more
 } turn_t;
 
-static inline uint32_t turned(uint32_t a, const turn_t *t) {
+INLINE uint32_t turned(uint32_t a, const turn_t *t) {
     for (uint32_t i = t->quadrants; i; --i) {
         a = add_turned(0, a);
     }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#if TW_ARMV6M
+#if TW_ARMV6M || TW_ARMV7EM
 void tw_move(void *to, const void *from, size_t count);
 #else
 #define tw_move memmove

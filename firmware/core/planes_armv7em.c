@@ -6,6 +6,7 @@
 #include "arch.h"
 
 #if TW_ARMV7EM
+#include "move.h"
 #include "planes_armv7em.h"
 
 #define MOST_ROWS 6
@@ -140,7 +141,7 @@ bool tw_planes_run(const tw_conv_t *p, const tw_outputs_t *o, uint32_t rows, con
             run_channel(p, o, c, pairs, planes + c % GROUP, strip + c);
         }
         tw_outputs_limit(o, n * row, strip);
-        memcpy(y, strip, n * row);
+        tw_move(y, strip, n * row);
     }
     return true;
 }

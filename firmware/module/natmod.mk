@@ -47,7 +47,7 @@ CFLAGS_EXTRA += -fno-inline-functions-called-once -fno-tree-loop-optimize -fno-m
 CFLAGS_EXTRA += -fno-ipa-sra -fno-tree-sink -fno-tree-tail-merge -fno-tree-dominator-opts # 300 bytes less in all
 endif
 ifeq ($(ARCH)/$(MOD),armv7emsp/_tinywake)
-CFLAGS_EXTRA += -fno-inline-functions-called-once -fno-tree-loop-optimize -fno-move-loop-invariants -fno-ipa-sra # as much less
+CFLAGS_EXTRA += -fno-inline-functions-called-once -fno-ipa-sra # 200 bytes less
 endif
 
 include $(MPY_DIR)/py/dynruntime.mk

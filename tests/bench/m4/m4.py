@@ -27,7 +27,7 @@ def build(folder: Path, program: Path, sources: str) -> Path:
     elf = folder / "program.elf"
     subprocess.run(
         ["arm-none-eabi-gcc", *FLAGS, f"-I{CORE}", f"-I{HERE}", "-nostartfiles", "-Wl,--gc-sections",
-         "-Wl,--no-warn-rwx-segments", f"-T{HERE / 'm4.ld'}", str(program), str(HERE / "fault.c"), *map(str, files),
+         "-Wl,--no-warn-rwx-segments", f"-T{HERE / 'm4.ld'}", str(program), str(HERE / "reset.c"), *map(str, files),
          str(HERE.parent / "m0" / "libc.c"), "-lgcc", "-o", str(elf)],
         check=True,
     )  # fmt: skip
