@@ -12,7 +12,7 @@
 #define PAIR 2 // of units, and of pixels
 #define UNITS 4 // that a single pixel takes at a time
 #define MOST_UNITS 16 // requantised together
-#define UNSIGNED 0x80808080u // what makes int8 of a weight's byte
+#define WEIGHTS 0xff80ff80u // what added to two weights' bytes gives the weights
 
 bool tw_dense_roomy(const tw_dense_t *d) {
     return d->help.scratch_bytes >= d->row;
@@ -28,16 +28,25 @@ static void spread(const int8_t *from, const int8_t *end, uint32_t *to) {
     } while (from < end);
 }
 
-// Lanes of two rows up to the first one's end, a word of the one and a word of the other. `sign` makes int8 of their bytes.
-// 15 cycles for eight.
-TW_ASSEMBLY static void spread_two(const void *a, const void *b, const void *end, uint32_t *to, uint32_t sign) {
-    (void)a, (void)b, (void)end, (void)to, (void)sign;
-    __asm__ volatile(".syntax unified\n"
-                     "push {r4-r8, lr}\n ldr r8, [sp, #24]\n"
-                     "1:\n ldr r4, [r0], #4\n ldr r6, [r1], #4\n eor r4, r8\n eor r6, r8\n"
-                     "sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n sxtb16 r7, r6, ror #8\n sxtb16 r6, r6\n"
-                     "stmia r3!, {r4-r7}\n cmp r0, r2\n bne 1b\n"
-                     "pop {r4-r8, pc}\n");
+#define SPREAD_TWO(extend)                                                                                          \
+    __asm__ volatile(".syntax unified\n"                                                                            \
+                     "push {r4-r7, lr}\n ldr r12, [sp, #20]\n"                                                     \
+                     "1:\n ldr r5, [r0], #4\n ldr r7, [r1], #4\n"                                                  \
+                     extend " r4, r12, r5\n " extend " r5, r12, r5, ror #8\n"                                      \
+                     extend " r6, r12, r7\n " extend " r7, r12, r7, ror #8\n"                                      \
+                     "stmia r3!, {r4-r7}\n cmp r0, r2\n bne 1b\n pop {r4-r7, pc}\n")
+
+// Lanes of two rows up to the first one's end, a word of the one and a word of the other, each with `added`. 13 cycles for
+// eight bytes, which are pixels'
+TW_ASSEMBLY static void spread_pixels(const void *a, const void *b, const void *end, uint32_t *to, uint32_t added) {
+    (void)a, (void)b, (void)end, (void)to, (void)added;
+    SPREAD_TWO("sxtab16");
+}
+
+// or weights'.
+TW_ASSEMBLY static void spread_weights(const void *a, const void *b, const void *end, uint32_t *to, uint32_t added) {
+    (void)a, (void)b, (void)end, (void)to, (void)added;
+    SPREAD_TWO("uxtab16");
 }
 
 // A patch that ends with whole words, so that nothing behind its last tap is read.
@@ -75,7 +84,7 @@ TW_ASSEMBLY static void dot_pairs(const uint32_t *xs, const pairs_t *p, int32_t 
                      "push {r1-r5}\n" // p, sums, entry, ws_end, xs_end
                      "1:\n ldr r9, [sp]\n ldr r8, [sp, #8]\n ldmia r9, {r1, r10, r11}\n mov r12, r10\n mov lr, r11\n bx r8\n"
                      ".balign 4\n"
-                     "2:\n" STEP STEP STEP STEP
+                     "2:\n" STEP STEP STEP STEP STEP STEP STEP STEP
                      "ldr r9, [sp, #12]\n cmp r1, r9\n bne 2b\n"
                      "ldr r9, [sp, #4]\n stmia r9!, {r10-r12, lr}\n str r9, [sp, #4]\n"
                      "ldr r8, [sp, #16]\n cmp r0, r8\n bne 1b\n"
@@ -95,16 +104,16 @@ static void run_group(const tw_dense_t *d, uint32_t first, uint32_t pixels, int8
         const int8_t *x = whole_patch(d, first + i, room);
         // Where the last pair lacks its second pixel, that is the first one again, and has sums that nobody reads.
         const int8_t *other = i + 1 < pixels ? whole_patch(d, first + i + 1, room + d->row) : x;
-        spread_two(x, other, x + d->row, to, 0);
+        spread_pixels(x, other, x + d->row, to, 0);
     }
     int32_t sums[PAIR * MOST_PIXELS];
-    pairs_t p = {ws, {0, 0}, ws + pair_words, ws, -(d->row / 4) % 4 * STEP_BYTES};
+    pairs_t p = {ws, {0, 0}, ws + pair_words, ws, -(d->row / 4) % 8 * STEP_BYTES};
     for (uint32_t next = 0; next < d->units; next += PAIR) {
         const uint32_t unit = next + PAIR > d->units ? d->units - PAIR : next; // the last but one twice
         const uint8_t *weights = d->weights + unit * d->row;
         p.bias[0] = d->bias[unit];
         p.bias[1] = d->bias[unit + 1];
-        spread_two(weights, weights + d->row, weights + d->row, ws, UNSIGNED);
+        spread_weights(weights, weights + d->row, weights + d->row, ws, WEIGHTS);
         dot_pairs(xs, &p, sums);
         tw_outputs_pairs(&d->outputs, unit, sums, pixels, y + unit, d->units);
     }
@@ -114,7 +123,7 @@ static void run_group(const tw_dense_t *d, uint32_t first, uint32_t pixels, int8
 
 typedef struct {
     uint32_t row;   // bytes
-    uint32_t signs; // what added to a weight's byte gives the weight, twice
+    uint32_t added; // WEIGHTS
     const uint32_t *xs_end;
     const int32_t *bias;
 } units_t;
@@ -137,7 +146,7 @@ TW_ASSEMBLY static void dot_units(const uint32_t *xs, const uint8_t *weights, co
 
 int32_t tw_dense_dot(const int8_t *x, const uint8_t *w, uint32_t taps, int32_t sum) {
     for (uint32_t fours = taps / 4; fours; --fours, x += 4, w += 4) {
-        const uint32_t xs = tw_four(x), ws = tw_four(w) ^ UNSIGNED;
+        const uint32_t xs = tw_four(x), ws = tw_four(w) ^ 0x80808080;
         sum = tw_smlad(tw_odd_s8(xs), tw_odd_s8(ws), tw_smlad(tw_even_s8(xs), tw_even_s8(ws), sum));
     }
     for (uint32_t rest = taps % 4; rest; --rest) {
@@ -152,7 +161,7 @@ static void sum_units(const tw_dense_t *d, const int8_t *x, const uint32_t *xs, 
         const uint32_t at = xs && i + UNITS > n ? n - UNITS : i; // some of the last ones twice
         const uint8_t *weights = d->weights + (unit + at) * d->row;
         if (xs) {
-            const units_t u = {d->row, 0xff80ff80, xs + d->row / 2, d->bias + unit + at};
+            const units_t u = {d->row, WEIGHTS, xs + d->row / 2, d->bias + unit + at};
             dot_units(xs, weights, &u, sums + at);
         } else {
             sums[at] = tw_dense_dot(x, weights, d->taps, d->bias[unit + at]);

@@ -48,32 +48,24 @@ TW_ASSEMBLY static void pair_up(
                      "pop {r4-r9, pc}\n");
 }
 
-// Columns of rows iy and iy + 1 of four channels, those beside the input too.
+// Columns of rows iy and iy + 1 of four channels, where they lie in the width of the input.
 static void pair_rows(const tw_conv_t *p, const int8_t *x, int32_t iy, int32_t *to, int32_t *again) {
     const uint32_t outside = (uint8_t)p->in.zero_point * 0x01010101u;
-    const int32_t row = p->in.w * p->in.c, all = p->out.w + 2, right = p->pad_left + p->in.w;
-    const int32_t ends[3] = {p->pad_left, right < all ? right : all, all};
-    for (int32_t part = 0, column = 0; part < 3; ++part) {
-        const int32_t n = ends[part] - column;
-        if (n > 0) {
-            const bool upper = part == 1 && iy >= 0 && iy < p->in.h, lower = part == 1 && iy >= -1 && iy + 1 < p->in.h;
-            const columns_t c = {upper ? p->in.c : 0, lower ? p->in.c : 0, to + n * (COLUMN_BYTES / 4)};
-            pair_up(upper ? x + iy * row : (const int8_t *)&outside, lower ? x + (iy + 1) * row : (const int8_t *)&outside,
-                to, again, &c);
-            column += n;
-            to += n * (COLUMN_BYTES / 4);
-            again += n * (COLUMN_BYTES / 4);
-        }
-    }
+    const int32_t channels = p->in.c, row = p->in.w * channels, last = p->out.w + 2 - p->pad_left;
+    const int32_t n = last < p->in.w ? last : p->in.w, first = p->pad_left * (COLUMN_BYTES / 4);
+    const bool upper = iy >= 0 && iy < p->in.h, lower = iy >= -1 && iy + 1 < p->in.h;
+    const columns_t c = {upper ? channels : 0, lower ? channels : 0, to + first + n * (COLUMN_BYTES / 4)};
+    pair_up(upper ? x + iy * row : (const int8_t *)&outside, lower ? x + (iy + 1) * row : (const int8_t *)&outside,
+        to + first, again + first, &c);
 }
 
 // Outputs of a channel, two rows at a time.
 typedef struct {
-    int32_t k, bias[2];        // twice the same
-    uint32_t row, pixel;       // bytes of a row of outputs, and of one
-    uint32_t columns, pairs;   // bytes of a row of columns that begin outputs; rows of them
-    uint32_t filter[6];        // of each column taps 0 and 1, and taps 1 and 2
-    int32_t multiplier, addend;
+    int32_t bias[2];         // twice the same
+    uint32_t row, pixel;     // bytes of a row of outputs, and of one
+    uint32_t columns, pairs; // bytes of a row of columns that begin outputs; rows of them
+    uint32_t filter[6];      // of each column taps 0 and 1, and taps 1 and 2
+    tw_scale_t scale;
 } channel_t;
 
 #define COLUMN(upper, lower, w01, w12)                                                                              \
@@ -85,7 +77,7 @@ TW_ASSEMBLY static void dot_columns(const int32_t *columns, int8_t *y, const cha
     (void)columns, (void)y, (void)c;
     __asm__ volatile(".syntax unified\n"
                      "push {r4-r11, lr}\n"
-                     "ldmia r2!, {r3-r9}\n push {r3-r9}\n" // k, bias, bias, row, pixel, columns, pairs
+                     "ldr r3, [r2, #56]\n ldmia r2!, {r4-r9}\n push {r3-r9}\n" // k, bias, bias, row, pixel, columns, pairs
                      "ldmia r2, {r4-r9, r12, lr}\n sub sp, #4\n"
                      "1:\n ldr r2, [sp, #24]\n add r2, r0\n str r2, [sp]\n" // the end of this row
                      "2:\n ldrd r2, r3, [sp, #8]\n" COLUMN("0", "16", "r4", "r5") COLUMN("32", "48", "r6", "r7")
@@ -103,42 +95,44 @@ static uint32_t lanes(int32_t low, int32_t high) {
     return (uint16_t)low | (uint32_t)high << 16;
 }
 
-static void run_channel(const tw_conv_t *p, const tw_outputs_t *o, uint32_t channel, uint32_t pairs, const int32_t *columns,
-    int8_t *y) {
-    const uint32_t channels = p->out.c;
+// Returns whether this channel can be done.
+static bool take_channel(const tw_conv_t *p, const tw_outputs_t *o, uint32_t channel, channel_t *c) {
+    const uint32_t row = 3u * p->out.c;
     const int8_t *w = (const int8_t *)p->weights + channel;
-    tw_scale_t scale;
-    tw_outputs_scale(o, channel, &scale);
-    channel_t c = {scale.k, {p->bias[channel], p->bias[channel]}, p->out.w * channels, channels, p->out.w * COLUMN_BYTES,
-        pairs, {0}, scale.multiplier, scale.addend};
-    for (uint32_t i = 0; i < 6; i += 2, w += channels) {
-        const int32_t middle = w[3 * channels];
-        c.filter[i] = lanes(w[0], middle);
-        c.filter[i + 1] = lanes(middle, w[6 * channels]);
+    for (uint32_t *filter = c->filter; filter < c->filter + 6; filter += 2, w += p->out.c) {
+        filter[0] = lanes(w[0], w[row]);
+        filter[1] = lanes(w[row], w[2 * row]);
     }
-    dot_columns(columns, y, &c);
+    c->bias[0] = c->bias[1] = p->bias[channel];
+    return tw_outputs_scale(o, channel, &c->scale);
 }
 
 bool tw_planes_run(const tw_conv_t *p, const tw_outputs_t *o, uint32_t rows, const int8_t *x, int8_t *y) {
-    tw_scale_t scale;
-    for (uint32_t c = 0; c < p->out.c; ++c) {
-        if (!tw_outputs_scale(o, c, &scale)) {
+    const uint32_t channels = p->out.c, row = p->out.w * channels;
+    channel_t channel = {.row = row, .pixel = channels, .columns = p->out.w * (uint32_t)COLUMN_BYTES};
+    for (uint32_t c = 0; c < channels; ++c) {
+        if (!take_channel(p, o, c, &channel)) {
             return false;
         }
     }
-    const uint32_t pitch = (p->out.w + 2u) * (COLUMN_BYTES / 4), row = (uint32_t)p->out.w * p->out.c;
+    const uint32_t pitch = (p->out.w + 2u) * (COLUMN_BYTES / 4);
     int32_t *planes = p->help.scratch;
     int8_t *strip = (int8_t *)(planes + rows / 2 * pitch);
+    for (int32_t *word = planes; word < planes + rows / 2 * pitch; ++word) {
+        *word = (int32_t)lanes(p->in.zero_point, p->in.zero_point); // columns beside the input stay so
+    }
     for (uint32_t oy = 0, n; oy < p->out.h; oy += n, y += n * row) {
         n = p->out.h - oy < rows ? p->out.h - oy : rows;
         const uint32_t pairs = (n + 1) / 2; // of the last one, perhaps, only the upper row is wanted
-        for (uint32_t c = 0; c < p->out.c; ++c) {
+        channel.pairs = pairs;
+        for (uint32_t c = 0; c < channels; ++c) {
             for (uint32_t i = 0; c % GROUP == 0 && i <= pairs; ++i) { // upper elements of this pair, lower of the one before
                 int32_t *upper = planes + (i < pairs ? i * pitch : (i - 1) * pitch + GROUP);
                 int32_t *lower = i ? planes + (i - 1) * pitch + GROUP : upper;
                 pair_rows(p, x + c, (int32_t)(oy + 2 * i) - p->pad_top, upper, lower);
             }
-            run_channel(p, o, c, pairs, planes + c % GROUP, strip + c);
+            take_channel(p, o, c, &channel);
+            dot_columns(planes + c % GROUP, strip + c, &channel);
         }
         tw_outputs_limit(o, n * row, strip);
         tw_move(y, strip, n * row);
