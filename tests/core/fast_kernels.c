@@ -151,6 +151,11 @@ static bool any_conv(tw_conv_t *p, bool depthwise) {
     p->in.c = (uint16_t)(chance(60) ? 4 * between(1, 8) : between(1, 20));
     p->kernel_h = any_axis(p->in.h, &p->out.h, &p->stride_h, &p->dilation_h, &p->pad_top);
     p->kernel_w = any_axis(p->in.w, &p->out.w, &p->stride_w, &p->dilation_w, &p->pad_left);
+    if (depthwise && chance(20)) { // the most common ones have kernels of their own
+        p->kernel_h = p->kernel_w = 3, p->stride_h = p->stride_w = p->dilation_h = p->dilation_w = 1;
+        p->pad_top = (uint8_t)upto(2), p->pad_left = (uint8_t)upto(2);
+        p->out.h = (uint16_t)(1 + upto(p->in.h + p->pad_top - 1u)), p->out.w = (uint16_t)(1 + upto(p->in.w + p->pad_left - 1u));
+    }
     if (pointwise) {
         p->kernel_h = p->kernel_w = 1, p->pad_top = p->pad_left = 0;
         p->out.h = (uint16_t)(1 + (p->in.h - 1) / p->stride_h), p->out.w = (uint16_t)(1 + (p->in.w - 1) / p->stride_w);
