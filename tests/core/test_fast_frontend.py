@@ -1,4 +1,4 @@
-"""The front end's steps for a Cortex-M0+ give the reference's results there: fast_frontend.c, and features."""
+"""The front end's steps for Cortex-M0+ and M4 give the reference's results there: fast_frontend.c, and features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernels that arch.h picks give the reference kernels' bytes: fast_kernels.c, here, on a Cortex-M0+ and a Cortex-M4."""
+"""The kernels that arch.h picks give the reference kernels' bytes: fast_kernels.c, here and on Cortex-M0+ and M4."""
 
 from __future__ import annotations
 

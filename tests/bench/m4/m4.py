@@ -39,8 +39,8 @@ def run(elf: Path, job: bytes, timeout_s: float = 300) -> bytes:
     path = elf.with_suffix(".job")
     path.write_bytes(job)
     done = subprocess.run(
-        ["qemu-system-arm", "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none", "-nic", "none",
-         "-semihosting-config", "enable=on,target=native", "-kernel", str(elf),
+        ["qemu-system-arm", "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none",
+         "-nic", "none", "-semihosting-config", "enable=on,target=native", "-kernel", str(elf),
          "-device", f"loader,file={path},addr=0x200000,force-raw=on"],
         capture_output=True, timeout=timeout_s, check=False,
     )  # fmt: skip
