@@ -10,6 +10,7 @@ typedef struct {
     int32_t zero; // + 128
     const int32_t *end;
     uint32_t span;
+    int32_t least; // any sum below it gives the lowest output
 } channels_t;
 
 static bool narrow(const tw_step_t *step) {
@@ -21,33 +22,35 @@ static int8_t general(const tw_step_t *step, uint32_t i, int32_t sum) {
     return (int8_t)tw_fixed_clamp(value, step->act_min, step->act_max);
 }
 
-#define SIGN "asrs r3, #31\n lsls r3, #7\n adds r1, r3\n"                 // -2^31 of a negative sum
-#define CLAMP "asrs r2, r1, #31\n bics r1, r2\n cmp r1, r7\n bls 2f\n mov r1, r7\n 2:\n subs r1, #128\n" // to 0..span
-
-// 53 cycles a sum. Stops before a shift that it cannot do; returns where.
+// 42 cycles for a sum of 16 bits, 48 for another, 18 for one below `least`; 9 more where the output is clamped. Stops before
+// a shift that it cannot do; returns where.
 TW_ASSEMBLY static const int32_t *requant_run(
     const int32_t *sums, int8_t *y, const int32_t *multiplier, const channels_t *c) {
     (void)sums, (void)y, (void)multiplier, (void)c;
     __asm__ volatile(".syntax unified\n" TW_SAVE
-                     "ldmia r3!, {r4-r7}\n mov r9, r4\n mov r10, r5\n mov lr, r6\n"
-                     "mov r6, r1\n mov r4, r2\n"
-                     "1:\n mov r2, r9\n movs r5, #0\n ldrsb r5, [r2, r5]\n adds r2, #1\n mov r9, r2\n negs r5, r5\n"
-                     "subs r2, r5, #1\n cmp r2, #13\n bhi 3f\n"
-                     "ldmia r0!, {r3}\n"
-                     "ldrb r1, [r4]\n muls r1, r3\n asrs r1, #8\n"
+                     "ldmia r3!, {r4-r7}\n mov r10, r5\n mov lr, r6\n mov r9, r7\n ldr r7, [r3]\n mov r8, r7\n"
+                     "subs r7, r4, r1\n mov r6, r1\n mov r4, r2\n"
+                     "1:\n ldrsb r5, [r6, r7]\n negs r5, r5\n subs r2, r5, #1\n cmp r2, #13\n bhi 3f\n"
+                     "ldmia r0!, {r3}\n cmp r3, r8\n blt 5f\n sxth r2, r3\n cmp r2, r3\n bne 4f\n"
+                     "ldrh r1, [r4]\n muls r1, r3\n asrs r1, #16\n ldrh r2, [r4, #2]\n muls r2, r3\n adds r1, r2\n"
+                     "asrs r1, #8\n"
+                     "7:\n asrs r2, r3, #31\n asrs r1, #7\n adcs r1, r2\n" // half of the last place rounds up
+                     "asrs r1, r5\n movs r2, #0\n adcs r1, r2\n add r1, r10\n cmp r1, r9\n bhi 6f\n"
+                     "2:\n subs r1, #128\n strb r1, [r6]\n adds r6, #1\n adds r4, #4\n cmp r0, lr\n bne 1b\n"
+                     "3:\n" TW_RESTORE
+                     "4:\n ldrb r1, [r4]\n muls r1, r3\n asrs r1, #8\n"
                      "ldrb r2, [r4, #1]\n muls r2, r3\n adds r1, r2\n asrs r1, #8\n"
                      "ldrb r2, [r4, #2]\n muls r2, r3\n adds r1, r2\n asrs r1, #8\n"
-                     "ldrb r2, [r4, #3]\n muls r2, r3\n adds r1, r2\n adds r4, #4\n" SIGN
-                     "movs r2, #64\n lsls r2, r5\n adds r1, r2\n adds r1, #64\n"
-                     "adds r5, #7\n asrs r1, r5\n add r1, r10\n" CLAMP
-                     "strb r1, [r6]\n adds r6, #1\n cmp r0, lr\n bne 1b\n"
-                     "3:\n" TW_RESTORE);
+                     "ldrb r2, [r4, #3]\n muls r2, r3\n adds r1, r2\n b 7b\n"
+                     "5:\n movs r1, r3\n"
+                     "6:\n mvns r1, r1\n asrs r1, #31\n mov r2, r9\n ands r1, r2\n b 2b\n"); // to 0 or span
 }
 
 void tw_requant_channels(const tw_step_t *step, const int32_t *sums, uint32_t n, int8_t *y) {
     for (uint32_t i = 0; i < n; ++i) {
         if (narrow(step)) {
-            const channels_t c = {step->shift + i, step->zero + 128, sums + n, (uint32_t)(step->act_max + 128)};
+            const channels_t c = {step->shift + i, step->zero + 128, sums + n, (uint32_t)(step->act_max + 128),
+                step->zero == INT8_MIN ? 0 : INT32_MIN};
             i = (uint32_t)(requant_run(sums + i, y + i, step->multiplier + i, &c) - sums);
         }
         if (i < n) {
