@@ -8,6 +8,7 @@ thread-safe; every one owns its memory.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib.util
 import os
 from ctypes import (
@@ -35,7 +36,7 @@ from tinywake.errors import FormatError, ModelError, ToolError
 from tinywake.files import why_unread
 from tinywake.frontend import FrontendParams, frontend_section
 
-__all__ = ["Detector", "Frontend", "Gate", "Heard", "Listener", "Model"]
+__all__ = ["Detector", "Frontend", "Gate", "Heard", "Listener", "Model", "fingerprint"]
 
 _ERRORS = {
     -1: ("TRUNCATED", "the file ends too early; copy or compile it again"),
@@ -64,16 +65,26 @@ class _Steps(ctypes.Structure):
     _fields_ = [(name, c_void_p) for name in ("scores", "means", "t_ms", "events", "ready", "awake", "invokes")]
 
 
-@cache
-def _library() -> ctypes.CDLL:
-    """The compiled core: TINYWAKE_CORE names another build (the tests' one with sanitizers)."""
+def _path() -> str:
+    """Where the compiled core is: TINYWAKE_CORE names another build (the tests' one with sanitizers)."""
     path = os.environ.get("TINYWAKE_CORE")
     if path is None:
         spec = importlib.util.find_spec("tinywake._core")
         if spec is None or spec.origin is None:
             raise ToolError("the compiled C core is missing; install tinywake with pip, or `make setup` in a checkout")
         path = spec.origin
-    lib = ctypes.CDLL(path)
+    return path
+
+
+@cache
+def fingerprint() -> str:
+    """Of the compiled core's bytes: what it has computed holds for as long as they are the same."""
+    return hashlib.sha256(Path(_path()).read_bytes()).hexdigest()
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    lib = ctypes.CDLL(_path())
     for name, result, *arguments in (
         ("tw_model_open", c_int, c_void_p, c_void_p, c_size_t),
         ("tw_model_verify", c_int, c_void_p),

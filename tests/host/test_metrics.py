@@ -10,7 +10,17 @@ import pytest
 from tinywake.compiler.twm.listening import Detector as DetectorConfig
 from tinywake.compiler.twm.listening import Label
 from tinywake.errors import ToolError
-from tinywake.evaluate.metrics import DetCurve, Rule, count_events, det, events, misses_by_speaker, poisson_bounds, sums
+from tinywake.evaluate.metrics import (
+    DetCurve,
+    Rule,
+    count_each,
+    count_events,
+    det,
+    events,
+    misses_by_speaker,
+    poisson_bounds,
+    sums,
+)
 from tinywake.evaluate.plots import plot_det
 
 
@@ -51,6 +61,17 @@ def test_events_equal_the_rule(window: int, refractory: int) -> None:
             expected = slow(scores, threshold, rule)
             assert events(scores, threshold, rule) == expected
             assert counts[threshold] == len(expected)
+
+
+@pytest.mark.parametrize("refractory", [0, 100, 3000])
+def test_many_clips_at_once_equal_each_alone(refractory: int) -> None:
+    rule = Rule(3, refractory, 30)
+    clips = [*streams(12), u8(), u8(255, 255, 255, 255), u8(255, 255, 255, 255), u8(0)]
+    counts = count_each(clips, rule)
+    assert counts.shape == (16, 256)
+    for row, scores in zip(counts, clips, strict=True):
+        assert row[::5].tolist() == [len(slow(scores, threshold, rule)) for threshold in range(0, 256, 5)]
+    assert count_each([], rule).shape == (0, 256)
 
 
 def test_events_equal_the_core() -> None:

@@ -72,33 +72,68 @@ def listen(
 
 
 def eval_(
-    model: ModelFile,
     positives: Annotated[list[Path], typer.Option(help="Folder or CSV of clips with the word; may be given again.")],
     negatives: Annotated[list[Path], typer.Option(help="Folder or CSV without it; may be given again.")],
-    label: Annotated[str | None, typer.Option(help="Which wake label, where the model has several.")] = None,
+    models: Annotated[list[Path] | None, typer.Argument(help="Models to compare: .twm, or manifests (.json).")] = None,
+    model: Annotated[list[Path] | None, typer.Option("--model", help="The same; may be given again.")] = None,
+    label: Annotated[str | None, typer.Option(help="Which wake label, where a model has several.")] = None,
+    fa_per_hour: Annotated[
+        str | None, typer.Option(help="False accepts an hour: 0.5, or 0.5,2. The first chooses the threshold to judge.")
+    ] = None,
+    cross_fit: Annotated[int | None, typer.Option(help="Folds of speakers, each judged by the others' choice.")] = None,
+    noise: Annotated[
+        list[str] | None, typer.Option(help="Folder or CSV of noise, or babble (of the negatives); again for more.")
+    ] = None,
+    snr: Annotated[str | None, typer.Option(help="Signal-to-noise ratios in dB, with --noise [20,10,5,0].")] = None,
+    seed: Annotated[int, typer.Option(help="Of noise and resampling.", min=0)] = 0,
+    write: Annotated[bool, typer.Option("--write", help="Store the threshold of --fa-per-hour in the model.")] = False,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The same, into a copy: another .twm.")] = None,
+    false_accepts: Annotated[
+        Path | None, typer.Option("--false-accepts", help="Folder for a short .wav of each false accept.")
+    ] = None,
     gate: GateFile = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="PNG of the DET curve to write.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="PNG of the DET curves to write.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure misses against false accepts per hour, and what a gate would save and cost."""
-    from tinywake.evaluate.plots import plot_det
-    from tinywake.files import check_writable
-    from tinywake.pipeline.evaluation import evaluate
+    """Measure misses against false accepts per hour: in quiet, in noise, by speaker; docs/evaluating.md."""
+    from tinywake.evaluate.det.alarms import write_alarms
+    from tinywake.files import check_writable, keep_apart
+    from tinywake.pipeline.evaluation.keep import check_keepable, keep_threshold
+    from tinywake.pipeline.evaluation.run import Questions, evaluate, parse_budgets
 
-    if plot is not None:
-        check_writable(plot)
+    chosen = [*(models or ()), *(model or ())]
+    if not chosen:
+        raise typer.BadParameter("name a model: tinywake eval MODEL --positives DIR --negatives DIR")
+    if (write or out is not None) and fa_per_hour is None:
+        raise typer.BadParameter("--write and -o store the threshold of a budget: name one with --fa-per-hour")
+    if out is not None and (write or len(chosen) > 1):
+        raise typer.BadParameter("-o is a copy of one model: leave --write and other models out")
+    asked = Questions(label, gate, parse_budgets(fa_per_hour), tuple(noise or ()), snr, cross_fit, seed)
+    keep_apart((plot, out), chosen)
+    for each in chosen if write or out is not None else ():
+        check_keepable(each, out)
+        check_writable(out or each)
+    for path in (plot, None if false_accepts is None else false_accepts / "0.wav"):
+        if path is not None:
+            check_writable(path)
     with progress() as bar:
         task = bar.add_task("listening")
-        result = evaluate(
-            model,
-            positives,
-            negatives,
-            label=label,
-            gate=gate,
-            on_clip=lambda n, of: bar.update(task, completed=n, total=of),
-        )
+        result = evaluate(chosen, positives, negatives, asked, lambda n, of: bar.update(task, completed=n, total=of))
+    kept = [
+        keep_threshold(judged, path, out)
+        for judged, path in zip(result.models, chosen, strict=True)
+        if write or out is not None
+    ]
     if plot is not None:
-        plot_det({result.model: result.curve}, plot, f"{result.label}, {result.model}")
+        result.plot(plot)
+    written = 0
+    for judged in result.models if false_accepts is not None else ():
+        assert false_accepts is not None
+        prefix = judged.model.removesuffix(Path(judged.model).suffix).strip("./").replace("/", "-")
+        written += len(write_alarms(judged.alarms, false_accepts, prefix))
     show(result, as_json)
-    if plot is not None and not as_json:
-        console.print(f"plot: {plot}")
+    if not as_json:
+        for line in (*kept, *([f"plot: {plot}"] if plot is not None else ())):
+            console.print(line)
+        if false_accepts is not None:
+            console.print(f"{false_accepts}: {written} false accepts to listen to")

@@ -17,7 +17,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DetCurve", "Rule", "count_events", "det", "events", "misses_by_speaker", "poisson_bounds", "sums"]
+__all__ = [
+    "DetCurve",
+    "Rule",
+    "count_each",
+    "count_events",
+    "det",
+    "events",
+    "misses_by_speaker",
+    "poisson_bounds",
+    "sums",
+]
 
 Scores = NDArray[np.uint8]  # [steps]
 
@@ -101,12 +111,25 @@ def events(scores: Scores, threshold: int, rule: Rule) -> list[int]:
 
 def count_events(scores: Scores, rule: Rule) -> NDArray[np.int64]:
     """Number of events for every threshold 0..255, [256]."""
-    counts = np.zeros(256, np.int64)
-    total = sums(scores, rule.window)
-    if len(total):
-        highest = min(255, int(total.max() - 1) // rule.window) if total.max() > 0 else -1
-        for threshold in range(highest + 1):
-            counts[threshold] = len(events(scores, threshold, rule))
+    return np.asarray(count_each([scores], rule)[0])
+
+
+def count_each(clips: Sequence[Scores], rule: Rule) -> NDArray[np.int64]:
+    """The same of many clips at once, each from a fresh start: [clips, 256]."""
+    counts = np.zeros((len(clips), 256), np.int64)
+    # One array of all clips: what is between two clips is never above, so no stay reaches from one into the next.
+    line = np.concatenate([np.append(sums(scores, rule.window), -1) for scores in clips] or [np.zeros(0, np.int64)])
+    owner = np.repeat(np.arange(len(clips)), [len(scores) + 1 for scores in clips])
+    for threshold in range(min(256, -(-int(line.max(initial=0)) // rule.window))):
+        edges = np.flatnonzero(np.diff(line > threshold * rule.window, prepend=False))
+        begins, ends = edges[::2], edges[1::2]
+        last, next_allowed = -1, 0
+        for clip, begin, end in zip(owner[begins].tolist(), begins.tolist(), ends.tolist(), strict=True):
+            at = begin if clip != last or begin >= next_allowed else next_allowed
+            if at < end:
+                counts[clip, threshold] += 1
+                next_allowed = at + rule.refractory
+            last = clip
     return counts
 
 
@@ -121,7 +144,7 @@ def det(positives: Sequence[Scores], negatives: Sequence[Scores], hours: float, 
     peaks = [int(total.max()) if len(total := sums(scores, rule.window)) else -1 for scores in positives]
     levels = np.arange(256)[:, None] * rule.window
     misses = (np.array(peaks)[None, :] <= levels).sum(axis=1)
-    false_accepts = sum((count_events(scores, rule) for scores in negatives), np.zeros(256, np.int64))
+    false_accepts = count_each(negatives, rule).sum(axis=0)
     return DetCurve(misses.astype(np.int64), false_accepts, len(positives), hours)
 
 

@@ -3,19 +3,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tinywake.evaluate.metrics import DetCurve
+from tinywake.evaluate.metrics import DetCurve, poisson_bounds
 from tinywake.files import write_beside
 
-__all__ = ["plot_det"]
+__all__ = ["Trust", "plot_det"]
 
 
-def plot_det(curves: Mapping[str, DetCurve], path: Path, title: str = "") -> None:
-    """Misses (%) against false accepts per hour, one line a curve, as a PNG whose bytes depend on the curves alone."""
+@dataclass(frozen=True)
+class Trust:
+    """How far a curve can be trusted. miss_bounds: [2, 256], if known; thresholds: marked, with their bounds."""
+
+    miss_bounds: NDArray[np.float64] | None
+    thresholds: Sequence[int]
+
+
+def plot_det(
+    curves: Mapping[str, DetCurve], path: Path, title: str = "", trust: Mapping[str, Trust] | None = None
+) -> None:
+    """Misses (%) against false accepts per hour, one line a curve, as a PNG whose bytes depend on the arguments alone.
+
+    With `trust`: a band of the misses' bounds, and Poisson bounds of the false accepts at the thresholds.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only plots need it
     from matplotlib.figure import Figure
 
@@ -23,7 +39,9 @@ def plot_det(curves: Mapping[str, DetCurve], path: Path, title: str = "") -> Non
     axes = figure.add_subplot()
     for name, curve in curves.items():
         label = f"{name} ({curve.positives} clips, {curve.hours:.2f} h)"
-        axes.step(curve.per_hour, 100 * curve.miss_rate, where="post", label=label)
+        (line,) = axes.step(curve.per_hour, 100 * curve.miss_rate, where="post", label=label)
+        if trust is not None and name in trust:
+            _draw_trust(axes, curve, trust[name], line.get_color())
     most = max([10.0, *(float(curve.per_hour.max()) for curve in curves.values())])
     axes.set_xscale("symlog", linthresh=0.5)
     axes.set_xlim(0, most)
@@ -37,3 +55,13 @@ def plot_det(curves: Mapping[str, DetCurve], path: Path, title: str = "") -> Non
     axes.legend(fontsize="small")
     FigureCanvasAgg(figure)
     write_beside(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))
+
+
+def _draw_trust(axes: Any, curve: DetCurve, trust: Trust, color: Any) -> None:
+    if trust.miss_bounds is not None:
+        low, high = 100 * trust.miss_bounds
+        axes.fill_between(curve.per_hour, low, high, step="post", color=color, alpha=0.15, linewidth=0)
+    for threshold in trust.thresholds:
+        at, miss = float(curve.per_hour[threshold]), 100 * float(curve.miss_rate[threshold])
+        low_at, high_at = poisson_bounds(int(curve.false_accepts[threshold]), curve.hours)
+        axes.errorbar([at], [miss], xerr=[[at - low_at], [high_at - at]], fmt="o", markersize=4, color=color, capsize=3)
