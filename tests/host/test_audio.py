@@ -335,3 +335,10 @@ def test_a_second_run_bears_what_the_first_one_bore(tmp_path: Path, monkeypatch:
     first = synth.speak_all(said, cache=tmp_path)
     assert [path is None for path in first] == [False] * 30 + [True] * 3
     assert synth.speak_all(said, cache=tmp_path) == first
+
+
+def test_festival_says_a_word_or_nothing() -> None:
+    """Bug: festival said "kaf" for "café" and a question mark for a word in Cyrillic, and both counted as the word."""
+    assert engines._ascii("café, naïve “Zoë”") == "cafe, naive  Zoe "
+    assert engines._ascii("компьютер") is None
+    assert engines._ascii("don’t") == "don't"

@@ -13,6 +13,7 @@ from tinywake.audio.clips import Pcm, write_clip
 from tinywake.audio.features import frames_of
 from tinywake.audio.folders import in_validation, recordings
 from tinywake.audio.sources import Sources, Take
+from tinywake.audio.voices.voice import Voice
 from tinywake.config import Augment, Counts, Network, Recipe, Training, Voices, Word
 from tinywake.errors import AudioError
 
@@ -87,6 +88,25 @@ def test_a_manifest_says_what_is_spoken(clip: Path, tmp_path: Path) -> None:
     assert found == {"a.wav": ("word", "ann"), "b.wav": ("phrase", "b"), "c.wav": ("noise", "c")}
 
 
+def test_a_manifest_may_be_named_itself(clip: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    put(clip, root / "sub" / "a.wav", root / "b.wav", root / "noise" / "c.wav", root / "unlisted.wav")
+    (root / "Mine.csv").write_text("file,label,speaker\nsub/a.wav,computer,ann\nb.wav,door,\n./noise/c.wav,,\n")
+    found = {r.path.name: (r.kind, r.speaker, r.named) for r in recordings(root / "Mine.csv", ["computer"])}
+    assert found == {"a.wav": ("word", "ann", True), "b.wav": ("other", "b", False), "c.wav": ("noise", "c", False)}
+    with pytest.raises(AudioError, match=r"gone\.csv: No such file"):
+        recordings(root / "gone.csv", ["computer"])
+
+
+def test_a_clip_of_two_manifests_belongs_to_the_nearer_one(clip: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    put(clip, root / "ann" / "a.wav", root / "b.wav")
+    (root / "manifest.csv").write_text("file,label,speaker\nann/a.wav,door,x\nb.wav,door,bob\n")
+    (root / "ann" / "manifest.csv").write_text("file,label,speaker\na.wav,computer,ann\n")
+    found = [(r.path.name, r.kind, r.speaker) for r in recordings(root, ["computer"])]
+    assert found == [("a.wav", "word", "ann"), ("b.wav", "other", "bob")]
+
+
 @pytest.mark.parametrize(
     ("manifest", "reason"),
     [
@@ -141,7 +161,52 @@ def test_a_data_folder_changes_the_identity(clip: Path, tmp_path: Path, monkeypa
     assert len({without, first, sources.identity(RECIPE, [tmp_path / "d"])}) == 3
 
 
+def test_a_new_voice_changes_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: a festvox voice installed later was not spoken, for festival's version had not changed."""
+
+    class Festival:
+        names = ("kal_diphone",)
+
+        def version(self) -> str:
+            return "2.5"
+
+        def voices(self, accents: object) -> list[Voice]:
+            return [Voice("festival", name, name) for name in self.names]
+
+    monkeypatch.setattr(sources, "engines", lambda names: {"festival": Festival()})
+    before = sources.identity(RECIPE, [])
+    assert sources.identity(RECIPE, []) == before
+    monkeypatch.setattr(Festival, "names", ("kal_diphone", "ked_diphone"))
+    assert sources.identity(RECIPE, []) != before
+
+
 # Streams
+
+
+def in_view(layout: dataset._Layout, start: int, end: int) -> np.ndarray:
+    """Steps that see the whole of a word between two frames."""
+    ends = layout.window + layout.stride * np.arange(dataset.STEPS)
+    return np.asarray((ends >= end) & (ends - layout.window <= start))
+
+
+@pytest.mark.parametrize("length", [40, 60, 90, 120, 170])
+def test_no_step_is_told_no_while_it_sees_the_word(length: int) -> None:
+    """Bug: "hey computer" of 0.8 s counted as over when its beginning was out of view, while all of the word was in."""
+    layout = dataset._Layout(125, 3)
+    for first in range(0, layout.frames - length, 7):
+        labels = layout.labels(first, first + length, exact=False)
+        for start in range(first, first + length - 29, 5):
+            for end in range(start + 30, first + length + 1, 5):
+                assert (labels[in_view(layout, start, end)] != dataset.NEGATIVE).all()
+        exact = layout.labels(first, first + length, exact=True)
+        assert (exact[in_view(layout, first, first + length)] != dataset.NEGATIVE).all()
+
+
+def test_a_step_long_before_or_after_the_word_is_told_no() -> None:
+    layout = dataset._Layout(60, 3)
+    for exact in (True, False):
+        assert layout.labels(70, 100, exact=exact)[0] == dataset.NEGATIVE
+        assert layout.labels(40, 60, exact=exact)[-1] == dataset.NEGATIVE
 
 
 def test_both_classes_have_one_shape_and_the_seed_decides() -> None:

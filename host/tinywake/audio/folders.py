@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Folders of recordings (--data DIR): which clip is the word, which is other speech, which is noise, and who speaks.
+"""Recordings (--data DIR or CSV): which clip is the word, which is other speech, which is noise, and who speaks.
 
-A folder holds either
+They are one of
 
-* ``manifest.csv`` (any case, also in sub-folders) with a header and the columns ``file`` (relative to it), ``keyword``
-  or ``label`` or ``transcript``, and optionally ``speaker``; or
-* ``LABEL/[SPEAKER/]clip.wav``: the sub-folder says what is spoken.
+* a manifest, ``NAME.csv`` with a header and the columns ``file`` (relative to it), ``keyword`` or ``label`` or
+  ``transcript``, and optionally ``speaker``;
+* a folder with ``manifest.csv`` in it (any case, also in sub-folders; a clip in two of them is the nearer one's); or
+* a folder ``LABEL/[SPEAKER/]clip.wav``: the sub-folder says what is spoken.
 
 A label or transcript that equals one of the word's texts is the word; one that contains it is the word inside speech;
 ``noise``, ``silence`` and ``background`` (also as a folder on the way) are noise; all else is other speech.
@@ -34,26 +35,39 @@ _TEXT = ("keyword", "label", "keyword_or_transcript", "transcript", "text")
 
 @dataclass(frozen=True)
 class Recording:
-    """A clip of a folder. `kind` is "word", "phrase" (the word inside speech), "other" or "noise"."""
+    """A clip of a folder. `kind` is "word", "phrase" (the word inside speech), "other" or "noise".
+
+    `text` is its label or transcript; `named` says that somebody named the speaker: else each clip is its own.
+    """
 
     path: Path
     kind: str
     speaker: str
+    text: str
+    named: bool
 
 
 def recordings(folder: Path, texts: Sequence[str]) -> list[Recording]:
-    """What `folder` holds for a word that is spoken as `texts`, in order of path.
+    """What `folder`, which may be a manifest, holds for a word that is spoken as `texts`, in order of path.
 
     Raises AudioError when the folder is missing, holds no sound, or a manifest names a file that is not there.
     """
-    check_folder(folder)
-    folder = folder.resolve()  # "." has a name then, which says what is spoken in it
-    manifests = sorted(p for p in folder.rglob("*.csv") if p.name.lower() == "manifest.csv")
+    if folder.suffix.lower() == ".csv" and not folder.is_dir():
+        manifests, folder = [folder.resolve()], folder.resolve().parent
+    else:
+        check_folder(folder)
+        folder = folder.resolve()  # "." has a name then, which says what is spoken in it
+        listed = (p for p in folder.rglob("*.csv") if p.name.lower() == "manifest.csv")
+        manifests = sorted(listed, key=lambda p: (len(p.parts), p))
     rows = [row for manifest in manifests for row in _manifest(manifest)] if manifests else list(_folders(folder))
     if not rows:
-        raise AudioError(f"{folder}: the manifest lists no clips")
-    found = [Recording(path, _kind(text, Path(os.path.relpath(path, folder)), texts), who) for path, text, who in rows]
-    return sorted(found, key=lambda recording: recording.path)
+        raise AudioError(f"{manifests[0] if manifests else folder}: the manifest lists no clips")
+    found = {
+        path: Recording(path, _kind(text, Path(os.path.relpath(path, folder)), texts), who or _speaker(path), text,
+                        bool(who) or "_nohash_" in path.stem)
+        for path, text, who in rows
+    }  # fmt: skip
+    return sorted(found.values(), key=lambda recording: recording.path)
 
 
 def in_validation(speaker: str) -> bool:
@@ -80,17 +94,17 @@ def _rows(path: Path) -> Iterator[tuple[Path, str, str]]:
                 f"{path}: needs a column file and one of {', '.join(_TEXT)}; it has {', '.join(columns) or 'none'}"
             )
         for line, row in enumerate(reader, 2):
-            clip = path.parent / (row["file"] or "")
+            clip = path.parent / os.path.normpath(row["file"] or "")
             if clip.suffix.lower() not in SUFFIXES or not clip.is_file():
                 raise AudioError(f"{path}:{line}: {row['file']!r} is not a sound file that is there")
-            yield clip, row[text] or "", row.get("speaker") or _speaker(clip)
+            yield clip, row[text] or "", (row.get("speaker") or "").strip()
 
 
 def _folders(folder: Path) -> Iterator[tuple[Path, str, str]]:
     for clip in list_clips(folder):
         parts = clip.relative_to(folder).parts
         label = parts[0] if len(parts) > 1 else folder.name
-        yield clip, label, parts[1] if len(parts) > 2 else _speaker(clip)
+        yield clip, label, parts[1] if len(parts) > 2 else ""
 
 
 def _speaker(clip: Path) -> str:

@@ -56,8 +56,12 @@ def voices_of(recipe: Recipe) -> VoiceSplit:
 
 
 def identity(recipe: Recipe, data: Sequence[Path]) -> str:
-    """A fingerprint of everything that decides the sound: recipe, engines' versions, bytes of the recordings."""
-    versions = {name: engine.version() for name, engine in engines(recipe.voices.engines).items()}
+    """A fingerprint of everything that decides the sound: recipe, engines and voices, bytes of the recordings."""
+    accents = recipe.voices.accents
+    speakers = {
+        name: (engine.version(), [(voice.key, voice.speaker) for voice in engine.voices(accents)])
+        for name, engine in engines(recipe.voices.engines).items()
+    }
     files = [
         (
             os.path.relpath(clip.path, folder),
@@ -69,7 +73,7 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
         for clip in recordings(folder, recipe.word.spoken)
     ]
     # What comes after the sound (training, detector) changes nothing here, but for the seed.
-    return fingerprint(recipe.word, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, versions, files)
+    return fingerprint(recipe.word, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, speakers, files)
 
 
 def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generator) -> dict[str, list[Utterance]]:

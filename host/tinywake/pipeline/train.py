@@ -35,7 +35,7 @@ __all__ = ["STAGES", "Progress", "TrainResult", "train"]
 Progress = Callable[[str, float], None]  # stage, fraction 0..1
 STAGES = ("speaking", "reading", "mixing", "training", "converting")  # in this order; "reading" only with recordings
 
-_FORMAT = 3  # change it when the same inputs give another model
+_FORMAT = 4  # change it when the same inputs give another model
 _KEPT = 4  # sets of streams that stay in the cache
 _THREADS = 2  # fixed, for the order of floating-point sums depends on it
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,8 @@ _PEOPLE = {
     "awb": "cmu-awb", "cmu_us_awb_arctic_clunits": "cmu-awb", "cmu_us_awb_cg": "cmu-awb",
     "rms": "cmu-rms", "cmu_us_rms_arctic_clunits": "cmu-rms", "cmu_us_rms_cg": "cmu-rms",
 }  # fmt: skip
+
+_MARKS = str.maketrans({"‘": "'", "’": "'", "“": " ", "”": " ", "«": " ", "»": " ", "–": "-", "—": "-", "ß": "ss"})
 
 
 def person(engine: str, voice: str) -> str:
@@ -156,10 +159,13 @@ class Festival(_Program):
         return [Voice(self.name, name, person(self.name, name), name.endswith("diphone")) for name in english]
 
     def speak(self, jobs: Sequence[tuple[Utterance, Path]]) -> None:
-        """All jobs in one process."""
+        """All jobs in one process. Festival's English knows ASCII alone: what is left of other letters fails."""
         lines = []
         for said, path in jobs:
-            text = re.sub(r'["\\]', " ", said.text)
+            text = _ascii(said.text)
+            if text is None:
+                continue
+            text = re.sub(r'["\\]', " ", text)
             lines.append(f"(voice_{said.voice.name})")
             if said.voice.pitch:
                 mean = 105 * said.pitch
@@ -167,10 +173,17 @@ class Festival(_Program):
                 lines.append(f"(set! int_lr_params '((target_f0_mean {mean:.1f}) (target_f0_std 14) {model}))")
             lines.append(f"(Parameter.set 'Duration_Stretch {1 / said.speed:.4f})")
             lines.append(f'(utt.save.wave (utt.synth (Utterance Text "{text}")) "{path}" \'riff)')
-        with tempfile.NamedTemporaryFile("w", suffix=".scm", encoding="latin-1", errors="replace") as script:
+        with tempfile.NamedTemporaryFile("w", suffix=".scm", encoding="ascii") as script:
             script.write("\n".join(lines) + "\n")
             script.flush()
             _run(["festival", "-b", script.name])
+
+
+def _ascii(text: str) -> str | None:
+    """Without accents and typographic marks; None where letters would be lost, for then another word is said."""
+    apart = unicodedata.normalize("NFKD", text.translate(_MARKS))
+    plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return plain if plain.isascii() else None
 
 
 ENGINES: dict[str, type[Engine]] = {"espeak-ng": Espeak, "flite": Flite, "festival": Festival}
