@@ -26,7 +26,7 @@ from tinywake.audio.clips import SUFFIXES, check_folder, list_clips
 from tinywake.errors import AudioError
 from tinywake.files import why_unread
 
-__all__ = ["IN_VALIDATION", "Recording", "in_validation", "recordings"]
+__all__ = ["IN_VALIDATION", "Recording", "in_validation", "plain", "recordings"]
 
 IN_VALIDATION = 0.2  # share of the speakers
 _NOISE = {"noise", "bg noise", "background noise", "silence", "background"}
@@ -112,15 +112,16 @@ def _speaker(clip: Path) -> str:
     return clip.stem.split("_nohash_")[0]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A label or transcript for comparison: lower case, words alone."""
     return " ".join(re.sub(r"[\W_]+", " ", text.lower()).split())
 
 
 def _kind(text: str, path: Path, texts: Sequence[str]) -> str:
-    said, spoken = _plain(text), [_plain(word) for word in texts]
+    said, spoken = plain(text), [plain(word) for word in texts]
     if said in spoken:
         return "word"
     if any(f" {word} " in f" {said} " for word in spoken):
         return "phrase"
-    noise = said in _NOISE or any(_plain(part) in _NOISE for part in path.parts[:-1])
+    noise = said in _NOISE or any(plain(part) in _NOISE for part in path.parts[:-1])
     return "noise" if noise else "other"

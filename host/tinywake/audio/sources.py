@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinywake.audio.clips import Pcm, read_clip, speech_span
+from tinywake.audio.clips import RATE, Pcm, read_clip, speech_span
 from tinywake.audio.folders import in_validation, recordings
 from tinywake.audio.voices import texts
 from tinywake.audio.voices.engines import engines, installed
@@ -21,9 +21,10 @@ from tinywake.audio.voices.voice import Utterance, VoiceSplit, cast, split_voice
 from tinywake.config import Recipe, fingerprint
 from tinywake.errors import AudioError, ToolError
 
-__all__ = ["Sources", "Take", "cast_split", "gather", "identity", "voices_of"]
+__all__ = ["PHRASE_MAX", "WORD_MAX", "Sources", "Take", "cast_split", "gather", "identity", "voices_of"]
 
-_PHRASE_MAX = int(1.7 * 16_000)  # samples of the word inside speech: what a stream behind a full window holds
+WORD_MAX = 4.0  # seconds of speech in a recording of the word
+PHRASE_MAX = 1.7  # seconds of the word inside speech: what a stream behind a full window holds
 _VALIDATION_SHARE = 0.15  # of the spoken clips of each kind
 
 
@@ -137,11 +138,11 @@ def _add_folder(
         elif clip.kind == "other":
             sources.recorded.append(Take(pcm[first:last], recorded=True))
         else:
-            if last - first > 16_000 * 4:
+            if last - first > WORD_MAX * RATE:
                 raise AudioError(
-                    f"{clip.path}: {(last - first) / 16_000:.1f} s for the wake word; at most 4 s of speech"
+                    f"{clip.path}: {(last - first) / RATE:.1f} s for the wake word; at most {WORD_MAX:g} s of speech"
                 )
-            if clip.kind == "phrase" and last - first > _PHRASE_MAX:
+            if clip.kind == "phrase" and last - first > PHRASE_MAX * RATE:
                 continue  # a stream has no room for it, and without all of it nobody knows where the word is
             sources.words.append(Take(pcm[first:last], exact=False, recorded=True))
         if progress and index % 50 == 0:

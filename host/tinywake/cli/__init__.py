@@ -14,7 +14,7 @@ __all__ = ["app"]
 
 # In the order of tinywake --help.
 _VERBS = (
-    training.train,
+    training.train, training.data_report,
     models.compile_, models.inspect, models.run, models.compare, models.bench, models.energy,
     hearing.features, hearing.listen, hearing.eval_,
     boards.flash, boards.deploy, boards.image, boards.monitor, boards.targets, boards.boards, boards.doctor,

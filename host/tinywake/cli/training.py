@@ -9,17 +9,20 @@ from typing import Annotated
 import typer
 
 from tinywake.cli.options import Json
-from tinywake.errors import AudioError
+from tinywake.errors import AudioError, ToolError
+from tinywake.files import check_writable
+from tinywake.terminal import err, progress, show
 from tinywake.terminal import out as console
-from tinywake.terminal import progress, show
 
-__all__ = ["demo", "train"]
+__all__ = ["data_report", "demo", "train"]
+
+_DATA = "A folder of recordings, or a .csv that lists some; may be given again."
 
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="recipe.toml: the word and how to train it.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results [beside the recipe].")] = None,
-    data: Annotated[list[Path] | None, typer.Option("--data", help="Folder of recordings; may be given again.")] = None,
+    data: Annotated[list[Path] | None, typer.Option("--data", help=_DATA)] = None,
     as_json: Json = False,
 ) -> None:
     """Train a wake word: recipe -> model.tflite and model.twm."""
@@ -31,8 +34,38 @@ def train(
         def advance(stage: str, fraction: float) -> None:
             bar.update(task, description=stage, completed=fraction)
 
-        result = run(recipe, out or recipe.parent, tuple(data or ()), advance)
+        result = run(
+            recipe, out or recipe.parent, tuple(data or ()), advance, lambda text: err.print(f"warning: {text}")
+        )
     show(result, as_json)
+
+
+def data_report(
+    data: Annotated[list[Path], typer.Argument(help=_DATA)],
+    recipe: Annotated[Path | None, typer.Option(help="recipe.toml: says which recordings are the word.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("-o", "--picture", help="Durations, levels, bandwidth, speakers: a .png to write.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find what is wrong with recordings before training on them; 2 where there are faults. See docs/recordings.md."""
+    from tinywake.config import load_recipe
+    from tinywake.pipeline.datareport.report import data_report as run
+
+    if picture is not None:
+        if picture.suffix.lower() != ".png":
+            raise ToolError(f"{picture}: a picture of recordings is written as .png")
+        check_writable(picture)
+    with progress() as bar:
+        task = bar.add_task("checking", total=1.0)
+
+        def advance(stage: str, fraction: float) -> None:
+            bar.update(task, description=stage, completed=fraction)
+
+        result = run(data, load_recipe(recipe) if recipe else None, picture, advance)
+    show(result, as_json)
+    if result.faults:
+        raise typer.Exit(2)
 
 
 def demo(

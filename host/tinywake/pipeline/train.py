@@ -28,12 +28,13 @@ from tinywake.evaluate.plots import plot_det
 from tinywake.files import cache_folder, check_writable, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.card import card
+from tinywake.pipeline.datareport.report import refuse_faults
 from tinywake.pipeline.listening import listening_of
 
 __all__ = ["STAGES", "Progress", "TrainResult", "train"]
 
 Progress = Callable[[str, float], None]  # stage, fraction 0..1
-STAGES = ("speaking", "reading", "mixing", "training", "converting")  # in this order; "reading" only with recordings
+STAGES = ("checking", "speaking", "reading", "mixing", "training", "converting")  # the first and third: recordings
 
 _FORMAT = 4  # change it when the same inputs give another model
 _KEPT = 4  # sets of streams that stay in the cache
@@ -74,12 +75,18 @@ class TrainResult:
 
 
 def train(
-    recipe_path: Path, out_dir: Path, data_dirs: Sequence[Path] = (), progress: Progress | None = None
+    recipe_path: Path,
+    out_dir: Path,
+    data_dirs: Sequence[Path] = (),
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> TrainResult:
     """Train the recipe's word, with any folders of recordings; write model.*, det.png and CARD.md into `out_dir`.
 
-    Clips and features are kept in the cache and used again; when nothing changed since model.json was written, so is
-    the model. The files are written beside and renamed, model.json last. Raises ConfigError, AudioError, ToolError.
+    Recordings with a fault are refused before anything is spoken, and `warn` is told what is doubtful in them
+    (``datareport``). Clips and features are kept in the cache and used again; when nothing changed since model.json was
+    written, so is the model. The files are written beside and renamed, model.json last. Raises ConfigError, AudioError,
+    ToolError.
     """
     recipe = load_recipe(recipe_path)
     if importlib.util.find_spec("tensorflow") is None:
@@ -90,7 +97,7 @@ def train(
     if finished:
         return finished
     check_writable(out_dir / "model.twm")
-    data = _streams(recipe, data_dirs, sound, progress)
+    data = _streams(recipe, data_dirs, sound, progress, warn)
     with diary_in(cache_folder() / "tensorflow.log"):
         content, curve = _learn(recipe, data, progress)
     low, high = curve.room(recipe.detector.false_accepts_per_hour)
@@ -140,11 +147,19 @@ def _finished(folder: Path, key: str) -> TrainResult | None:
         return None
 
 
-def _streams(recipe: Recipe, data_dirs: Sequence[Path], sound: str, progress: Progress | None) -> dataset.Dataset:
+def _streams(
+    recipe: Recipe,
+    data_dirs: Sequence[Path],
+    sound: str,
+    progress: Progress | None,
+    warn: Callable[[str], None] | None,
+) -> dataset.Dataset:
     folder = cache_folder() / "streams"
     path = folder / f"{fingerprint(dataset.FORMAT, sound, recipe.network.window, recipe.network.stride)[:40]}.npz"
     found = dataset.load(path)
     if found is None:
+        if data_dirs:
+            refuse_faults(data_dirs, recipe, progress, warn)
         found = dataset.build(sources.gather(recipe, data_dirs, progress), recipe, _extractor(), progress)
         dataset.save(path, found)
     path.touch()
