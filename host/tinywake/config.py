@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+_NEAR = 60  # near words of "auto"
 
 
 def _key(default: Any = MISSING, low: float | None = None, high: float | None = None, least: int = 0) -> Any:
@@ -57,7 +58,8 @@ class Word:
 
     label: str = _key()
     texts: tuple[str, ...] = _key(())  # how to say it; empty: the label
-    near: tuple[str, ...] = _key(())  # near words: never a hit
+    near: tuple[str, ...] = _key(())  # near words: never a hit; "auto": 60 from the pronouncing dictionary
+    near_count: int = _key(0, 0, 1000)  # so many more from the pronouncing dictionary
     carriers: tuple[str, ...] = _key(("hey {}", "{} please", "okay {} what now"))  # {}: the word inside speech
 
     @property
@@ -187,6 +189,9 @@ def load_recipe(path: Path) -> Recipe:
     hints = typing.get_type_hints(Recipe)
     if "word" not in tables:
         raise ConfigError(f'{path}: there is no [word] table; it needs at least label = "..."')
+    word = tables["word"]
+    if isinstance(word, dict) and word.get("near") == "auto":
+        tables["word"] = {"near_count": _NEAR, **word, "near": []}
     recipe = Recipe(**{name: read_table(hints[name], table, path, name) for name, table in tables.items()})
     _check_together(recipe, path)
     return recipe

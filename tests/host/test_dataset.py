@@ -264,8 +264,13 @@ def test_every_clip_goes_where_its_text_belongs(monkeypatch: pytest.MonkeyPatch)
     rng = np.random.default_rng([recipe.train.seed, 1])
     plans = [sources.cast_split(recipe, name, share, rng) for name, share in (("train", 1.0), ("validation", 0.15))]
     for found, plan in zip(sources.gather(recipe), plans, strict=True):
-        for kind in ("near", "other", "sentences"):
-            assert [take.pcm for take in getattr(found, kind)] == [str(Path(said.text)) for said in plan[kind]]
+        for kind, parts in (("near", ("near", "near_phrases")), ("other", ("other",)), ("sentences", ("sentences",))):
+            said = [str(Path(utterance.text)) for part in parts for utterance in plan[part]]
+            assert [take.pcm for take in getattr(found, kind)] == said
+        assert {take.pcm for take in found.near if not take.exact} <= {
+            carrier.replace("{}", text) for carrier in word.carriers for text in word.near
+        }
+        assert len([take for take in found.near if not take.exact]) == len(plan["near_phrases"]) >= 4
         assert len(found.words) == len(plan["words"]) + len(plan["phrases"])
         assert {take.pcm for take in found.words if take.exact} == {"computer"}
         assert all("computer" in str(take.pcm) for take in found.words)

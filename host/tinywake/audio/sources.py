@@ -18,6 +18,7 @@ from tinywake.audio.voices import texts
 from tinywake.audio.voices.engines import engines, installed
 from tinywake.audio.voices.synth import Progress, speak_all
 from tinywake.audio.voices.voice import Utterance, VoiceSplit, cast, split_voices
+from tinywake.audio.words.near import near_words
 from tinywake.config import Recipe, fingerprint
 from tinywake.errors import AudioError, ToolError
 
@@ -74,7 +75,10 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
         for clip in recordings(folder, recipe.word.spoken)
     ]
     # What comes after the sound (training, detector) changes nothing here, but for the seed.
-    return fingerprint(recipe.word, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, speakers, files)
+    said = near_words(recipe.word)
+    return fingerprint(
+        recipe.word, said, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, speakers, files
+    )
 
 
 def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generator) -> dict[str, list[Utterance]]:
@@ -82,12 +86,18 @@ def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generato
     voices = getattr(voices_of(recipe), split)
     counts, word = recipe.counts, recipe.word
     banned = (*word.spoken, word.label)
-    phrases = [carrier.replace("{}", text) for carrier in word.carriers for text in word.spoken]
+    near = near_words(word)
+    phrases, near_phrases = (
+        [carrier.replace("{}", text) for carrier in word.carriers for text in said] for said in (word.spoken, near)
+    )
+    rng.shuffle(near_phrases)
+    other = [*texts.wake_words((*banned, *near)), *texts.words(split, (*banned, *near))]
     plan = {
         "words": (list(word.spoken), counts.positives * 4 // 5),
         "phrases": (phrases, counts.positives // 5),
-        "near": (list(word.near), counts.near),
-        "other": (texts.words(split, (*banned, *word.near)), counts.words),
+        "near": (list(near), counts.near * 4 // 5),
+        "near_phrases": (near_phrases, counts.near // 5),  # or what carries the word would mean the word
+        "other": (other, counts.words),
         "sentences": (texts.sentences(split, max(4, int(counts.sentences * share)), banned, rng), counts.sentences),
     }
     return {
@@ -111,8 +121,9 @@ def gather(
     for sources, plan in zip(splits, casts, strict=True):
         for kind, said in plan.items():
             spoken = [read_clip(path) for path in islice(paths, len(said)) if path]
-            if kind == "phrases":
-                sources.words += [Take(pcm, exact=False) for pcm in spoken]
+            if kind in ("phrases", "near_phrases"):
+                same = sources.words if kind == "phrases" else sources.near
+                same += [Take(pcm, exact=False) for pcm in spoken]
             else:
                 getattr(sources, kind).extend(Take(pcm) for pcm in spoken)
     for folder in data:
