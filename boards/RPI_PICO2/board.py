@@ -2,5 +2,5 @@
 
 BOARD = "RPI_PICO2"  # name in the @boot line
 PORT = "micropython"  # module of tinywake/port/ that serves this board
-# Not yet tried on silicon. shift: a gain of 4 (docs/microphones.md). The RP2 port wants ws on the pin after sck.
+# Not yet tried on silicon. shift: a gain of 4 (docs/microphones.md). ws must be the pin after sck.
 MIC = {"kind": "i2s", "id": 0, "sck": 10, "ws": 11, "sd": 12, "bits": 32, "shift": 14}

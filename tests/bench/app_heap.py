@@ -38,8 +38,7 @@ free("start()")
 tinywake.main.stop()
 answer(said)
 """
-_RING = 128 * 128  # device/bill.py: of I2S
-_SAMPLE = 2 + 4  # device/bill.py: bytes of two buffers
+_RING, _SAMPLE = 128 * 64, 2  # device/bill.py: _RING_RP2, _SAMPLE_RP2
 
 
 def main(model: Path) -> None:

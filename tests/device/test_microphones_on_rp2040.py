@@ -6,7 +6,9 @@ import ctypes
 import math
 import subprocess
 import wave
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +99,7 @@ def test_pdm_is_heard_bit_for_bit(tmp_path: Path, decimate: Callable[..., Any], 
     (tmp_path / "bits").write_bytes(np.packbits(bits, bitorder="little").tobytes())
     mic = f"PdmMicrophone(clock, {{'clk': 23, 'data': 22, 'channel': {('left', 'right')[right]!r}, 'ring_ms': 32}})"
     with RP2040Board(mic=PdmMicrophone(tmp_path / "bits", right=right)) as board, RawRepl(board.port, 60) as repl:
-        put(repl, "pdm.py")
+        put(repl, "pdm.py", "ring.py")
         repl.put("lib/_tinywake_pdm.mpy", MODULE.read_bytes())
         lost = repl.ask(RECORD + f"from tinywake.port.pdm import PdmMicrophone\nmic = {mic}\nanswer(record(mic))")
         heard = np.array(repl.ask("import array\nanswer(list(array.array('h', heard)))"), np.int16)
@@ -140,3 +142,172 @@ def test_i2s_channels_are_heard_sample_for_sample(tmp_path: Path, right: bool) -
         expected.append(max(-32768, min(32767, (value - (constant >> 6)) >> 7)))
     # The driver begins within a frame: what is left of that one takes a place, and moves the constant part a little.
     assert np.abs(heard[1:].astype(int) - expected[:-1])[600:].max() <= 2
+
+
+def as_said(clip: npt.NDArray[np.int16], shift: int, offset: int = 0) -> npt.NDArray[np.int16]:
+    """What the driver makes of a clip that the microphone says after its first zero."""
+    constant, out = 0, []
+    for sample in [0, *clip.tolist()]:
+        value = (sample << 8) + offset
+        constant += ((value << 6) - constant) >> 9
+        out.append(max(-32768, min(32767, (value - (constant >> 6)) >> (shift - 8))))
+    return np.array(out, np.int16)
+
+
+def say(path: Path, samples: npt.NDArray[Any]) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+@contextmanager
+def listening(clip: Path, **wired: Any) -> Iterator[RawRepl]:
+    """A board with the driver by PIO."""
+    with RP2040Board(mic=Microphone(clip, **wired)) as board, RawRepl(board.port, 120) as repl:
+        put(repl, "i2s_rp2.py", "ring.py", "pack_thumb.py")
+        repl.exec(RECORD + BY_PIO)
+        yield repl
+
+
+BY_PIO = """
+from tinywake.port.i2s_rp2 import I2SMicrophone
+def microphone(**options):
+    mic = {'sck': 10, 'ws': 11, 'sd': 12, 'shift': 14}
+    mic.update(options)
+    return I2SMicrophone(clock, mic)
+"""
+
+
+@pytest.mark.parametrize(("right", "late"), [(False, 0), (True, 0), (False, 1)])
+def test_i2s_by_pio_is_heard_bit_for_bit(tmp_path: Path, right: bool, late: int) -> None:
+    said = np.concatenate(
+        [np.arange(4000) * 7 % 30_001 - 15_000, np.random.default_rng(3).integers(-32768, 32768, 4000)]
+    )
+    offset = 400_000  # 5 % of full scale: an SPH0645's
+    if late:  # each bit in the place below its own, the sign's twice: half of the value
+        said, offset = said // 2, 200_000
+    with listening(say(tmp_path / "clip.wav", said), right=right, offset=offset) as repl:
+        channel = ("left", "right")[right]
+        lost = repl.ask(f"answer(record(microphone(shift=15, ring_ms=33, late={late}, channel={channel!r})))")
+        heard = np.array(repl.ask("import array\nanswer(list(array.array('h', heard)))"), np.int16)
+    assert lost == 0
+    expected = as_said(said << late, 15, offset << late)
+    np.testing.assert_array_equal(heard, expected[: len(heard)])
+
+
+TEN_SECONDS = """
+mic = microphone()
+mic.open()
+crcs = []
+piece = bytearray(960)
+for _ in range(10 * 16000 // 480):
+    mic.readinto(piece)
+    crcs.append(binascii.crc32(piece))
+answer([mic.lost, crcs])
+"""
+
+
+def test_i2s_by_pio_loses_nothing_in_ten_seconds(tmp_path: Path) -> None:
+    said = np.random.default_rng(4).integers(-8000, 8000, 160_000)
+    with listening(say(tmp_path / "clip.wav", said)) as repl:
+        lost, crcs = repl.ask(TEN_SECONDS)
+    assert lost == 0
+    expected = as_said(said, 14)[: 480 * len(crcs)].reshape(-1, 480)
+    assert crcs == [zlib.crc32(piece.astype("<i2").tobytes()) for piece in expected]
+
+
+HOLD_UP = """
+mic = microphone()
+mic.open()
+piece = bytearray(640)
+for _ in range(3):
+    mic.readinto(piece)
+time.sleep_ms({hold})
+late = bytearray(6400)
+view = memoryview(late)
+for at in range(0, 6400, 640):
+    mic.readinto(view[at : at + 640])
+lost = mic.lost
+mic.close()
+import array
+answer([lost, list(array.array('h', late))])
+"""
+
+
+def test_i2s_by_pio_counts_hold_ups_to_the_sample(tmp_path: Path) -> None:
+    said = np.random.default_rng(5).integers(-8000, 8000, 20_000)
+    with listening(say(tmp_path / "clip.wav", said)) as repl:
+        for hold in (0, 60, 100, 180, 500):
+            lost, heard = repl.ask(HOLD_UP.format(hold=hold))
+            # The ring holds 120 ms; some more go by before and after the sleep. The samples tell what is right.
+            assert 0 <= lost - max(0, hold - 120) * 16 < 100, hold
+            whole = np.concatenate([[0], said])
+            at = 3 * 320
+            expected = as_said(np.concatenate([whole[1:at], whole[at + lost :]]), 14)
+            np.testing.assert_array_equal(heard, expected[at : at + len(heard)], str(hold))
+
+
+DROPPED = """
+def ours():
+    free, waiting = [], 0
+    try:
+        while True:
+            free.append(rp2.DMA())
+    except OSError:
+        pass
+    for dma in free:
+        waiting += dma.active() and dma.unpack_ctrl(dma.ctrl)["treq_sel"] == 7
+        dma.close()
+    return waiting
+def dropped():
+    mic = microphone()
+    mic.open()
+    mic.readinto(buf)
+    return mic.ring.start
+import rp2, uctypes
+where = dropped()
+gc.collect()
+pieces = []
+spare = bytearray(16384)
+try:
+    while True:
+        pieces.append(bytearray(512))
+except MemoryError:
+    spare = None
+gc.collect()
+taken = [1 for p in pieces if where <= uctypes.addressof(p) < where + 8192]
+time.sleep_ms(200)
+written = [1 for p in pieces if any(p)]
+taken, written, pieces = len(taken), len(written), None
+gc.collect()
+other = rp2.DMA()
+mic = microphone()
+mic.open()  # ends the one that was dropped
+mic.readinto(buf)
+from tinywake.port import ring
+answer([taken, written, len(ring._running), mic.lost, any(buf)])
+"""
+
+AFTER_RESET = """
+before = ours()
+time.sleep_ms(200)
+mic = microphone()
+record(mic)
+mic.close()
+import array
+answer([before, ours(), mic.lost, list(array.array('h', heard))])
+"""
+
+
+def test_i2s_by_pio_never_writes_to_memory_that_is_not_its_own(tmp_path: Path) -> None:
+    said = np.random.default_rng(6).integers(-8000, 8000, 20_000)
+    with listening(say(tmp_path / "clip.wav", said)) as repl:
+        # A microphone that nobody holds any more goes on, and so its ring is no garbage.
+        assert repl.ask(DROPPED) == [0, 0, 1, 0, True]
+        repl.reset()
+        # The reset has left a channel that waits for the state machine: it would go on, or do for another purpose.
+        repl.exec(RECORD + BY_PIO + DROPPED.partition("def dropped")[0] + "import rp2")
+        *said_of_it, heard = repl.ask(AFTER_RESET)
+    assert said_of_it == [1, 0, 0]
+    np.testing.assert_array_equal(heard, as_said(said, 14)[: len(heard)])

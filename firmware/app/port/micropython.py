@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: D102, D103 - port/__init__.py documents them
-"""MicroPython on a microcontroller: machine.I2S as the microphone, USB or UART as the serial link.
+"""MicroPython on a microcontroller: I2S or PDM as the microphone, USB or UART as the serial link.
 
 Not yet tried on silicon; written against MicroPython 1.25's documentation and source.
 """
@@ -14,7 +14,6 @@ import machine
 from .. import pins
 from . import files, flash
 from .files import digest
-from .i2s import I2SMicrophone
 from .wav import WavMicrophone
 
 __all__ = (
@@ -35,6 +34,8 @@ _out = getattr(sys.stdout, "buffer", sys.stdout)  # cooked where there is no buf
 _poll = select.poll()
 _poll.register(sys.stdout, select.POLLOUT)
 _timer = None
+
+_RV32 = 11  # of sys.implementation._mpy's architectures: the RP2350's other cores
 
 
 def find_models(role="model"):
@@ -87,6 +88,10 @@ def microphone(path=None, paced=None):
         from .pdm import PdmMicrophone
 
         return PdmMicrophone(_this, mic)
+    if sys.platform == "rp2" and mic["bits"] == 32 and sys.implementation._mpy >> 10 != _RV32:
+        from .i2s_rp2 import I2SMicrophone
+    else:
+        from .i2s import I2SMicrophone
     return I2SMicrophone(_this, mic)
 
 

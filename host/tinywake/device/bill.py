@@ -20,9 +20,11 @@ _BLOCK = 4096  # of flash, for files and for what UF2 writes
 # Heap besides code, model, arena and buffers, by gc.mem_free() on the RPI_PICO firmware of MicroPython 1.25.0
 # in rp2040js: after `import tinywake`, with tinywake.main as well, and what more a listener takes that runs
 # (tests/bench/app_heap.py).
-_APP, _APP_LISTENER, _RUNNING = 16_696, 23_992, 5_203
-_RING = 128 * 128  # firmware/app/port/i2s.py: milliseconds, and bytes of each
-_SAMPLE = 2 + 4  # bytes of the app's two buffers: int16, and the 32-bit slots of most microphones
+_APP, _APP_LISTENER, _RUNNING = 15_324, 22_892, 8_531
+# The microphone: milliseconds of its ring and bytes of each, and of a sample in the app's buffers: int16, and before
+# that the 32-bit slots where firmware/app/port/i2s.py is the driver. With i2s_rp2.py the ring is all.
+_RING, _SAMPLE = 128 * 128, 2 + 4
+_RING_RP2, _SAMPLE_RP2 = 128 * 64, 2
 _NAMED = 3  # tensors in a message
 _MODULE, _WEIGHTS, _RESULTS = "interpreter module and app", "weights and graph", "intermediate results"
 
@@ -116,7 +118,7 @@ def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
     heap = memory.heap
     if heap is None:
         raise ConfigError(f"the free heap of {board.name} is not known: name another board, see tinywake boards")
-    listening = _listening_bytes(blob)
+    listening = _listening_bytes(blob, board)
     module, lacking = _module(board, bool(listening))
     front = memory.flash - memory.storage
     gap = front - (memory.firmware or front)
@@ -159,13 +161,14 @@ def _blocks(count: int) -> int:
     return -(-count // _BLOCK) * _BLOCK
 
 
-def _listening_bytes(blob: bytes) -> int:
+def _listening_bytes(blob: bytes, board: Board) -> int:
     """RAM of front end, detector and microphone; 0 for a network that does not listen."""
     model = Model(blob)
     if not model.listens:
         return 0
     listener = Listener(model)
-    return listener.ram_bytes + _SAMPLE * listener.step_samples + _RING + _RUNNING
+    ring, sample = (_RING_RP2, _SAMPLE_RP2) if board.chip.startswith("RP2") else (_RING, _SAMPLE)
+    return listener.ram_bytes + sample * listener.step_samples + ring + _RUNNING
 
 
 def _module(board: Board, listens: bool) -> tuple[Entry, list[str]]:

@@ -62,11 +62,14 @@ _CONTROL = {"enable": True, "size": 2, "inc_read": True, "inc_write": True, "tre
 
 class DMA:
     def __init__(self):
+        if len(channels) == 12:
+            raise OSError("all DMA channels in use")
         self.channel = min(set(range(12)) - set(channels))
         channels[self.channel] = self
         self.registers = memoryview(array("I", bytes(64)))
         self.busy = False
         self.write = self.left = 0
+        self.ctrl = {}
 
     def pack_ctrl(self, **fields):
         control = dict(_CONTROL, chain_to=self.channel)
@@ -86,9 +89,14 @@ class DMA:
             self.busy = True
             self.left = self.count
 
-    def active(self, on):
-        assert not on
-        self.busy = False
+    def unpack_ctrl(self, control):
+        return control
+
+    def active(self, on=None):
+        if on is not None:
+            assert not on
+            self.busy = False
+        return self.busy
 
     def close(self):
         assert not self.busy
