@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Writes the lines of firmware/SERIAL.md: built in place, checked, dropped and counted if they cannot go."""
 
+from struct import pack_into
+
 import _tinywake
 
 __all__ = ("LIMIT", "Link", "escape")
@@ -8,6 +10,8 @@ __all__ = ("LIMIT", "Link", "escape")
 LIMIT = 160  # bytes of a line without its end; SERIAL.md
 _CHECK = 5  # '*' and four hex digits
 _HEX = b"0123456789abcdef"
+_ROOM = LIMIT + 2
+_CHARS = "%ds" % _ROOM  # for pack_into, which copies bytes without allocating and puts zeros behind them
 
 
 def escape(text, limit=40):
@@ -37,7 +41,7 @@ class Link:
         self.wait_ms = 0
         self.dropped = 0  # lines lost since construction
         self._write = write
-        self._buf = bytearray(LIMIT + 2)
+        self._buf = bytearray(2 * _ROOM)  # a line and those zeros
         self._len = 0  # of the line under construction
         self._sent = 0  # of the finished line, how much is out
         self._end = 0
@@ -54,12 +58,19 @@ class Link:
     def number(self, key, value):
         """Append bytes such as b" t=" and a non-negative int."""
         self._put(key)
-        scale = 1
-        while value // scale >= 10:
-            scale *= 10
-        while scale:
-            self._byte(48 + value // scale % 10)
-            scale //= 10
+        buf, rest, at = self._buf, value // 10, self._len + 1
+        while rest:
+            rest //= 10
+            at += 1
+        if not self._grow(at):
+            return
+        while True:
+            at -= 1
+            rest = value // 10
+            buf[at] = 48 + value - 10 * rest
+            if not rest:
+                return
+            value = rest
 
     def text(self, key, value):
         """Append bytes such as b" name=" and a value made by escape()."""
@@ -71,16 +82,17 @@ class Link:
         if self._refused or self._len > LIMIT - _CHECK:
             self.dropped += 1
             return False
-        check = _tinywake.crc16(self._buf, 0, self._len)
-        self._byte(0x2A)
-        shift = 12
-        while shift >= 0:
-            self._byte(_HEX[check >> shift & 15])
-            shift -= 4
-        self._byte(0x0D)
-        self._byte(0x0A)
+        buf, at = self._buf, self._len
+        check = _tinywake.crc16(buf, 0, at)
+        buf[at] = 0x2A
+        buf[at + 1] = _HEX[check >> 12]
+        buf[at + 2] = _HEX[check >> 8 & 15]
+        buf[at + 3] = _HEX[check >> 4 & 15]
+        buf[at + 4] = _HEX[check & 15]
+        buf[at + 5] = 0x0D
+        buf[at + 6] = 0x0A
         self._sent = 0
-        self._end = self._len
+        self._end = at + 7
         self._push()
         if self._sent == 0:
             self._end = 0
@@ -96,13 +108,13 @@ class Link:
             self._sent += count
 
     def _put(self, chars):
-        for char in chars:
-            self._byte(char)
+        at = self._len
+        if self._grow(at + len(chars)):
+            pack_into(_CHARS, self._buf, at, chars)
 
-    def _byte(self, char):
+    def _grow(self, length):
+        """Make the line so long, unless it is refused or then would be: longer ones are never sent in part."""
+        self._refused = self._refused or length > _ROOM
         if not self._refused:
-            if self._len < LIMIT + 2:
-                self._buf[self._len] = char
-                self._len += 1
-            else:
-                self._refused = True  # longer than SERIAL.md allows: never sent in part
+            self._len = length
+        return not self._refused
