@@ -149,8 +149,10 @@ class RingMicrophone:
         now, at = self._clock.ticks_ms(), self.ring.at()
         size, ms = self._size, self._ms
         came = (at - self._seen) % size
-        around = (self._clock.ticks_diff(now, self._last) * ms - came + size // 2) // size
-        self._waiting += came + around * size
+        due = self._clock.ticks_diff(now, self._last) * ms
+        if 2 * due >= size:
+            came += (due - came + size // 2) // size * size
+        self._waiting += came
         self._seen = at
         self._last = now
         room = size - _MARGIN_MS * ms
