@@ -53,7 +53,7 @@ STREAMING, WHOLE = "computer (demo)", "computer, whole window"  # one network
 _LISTENING = """## Listening on an RP2040
 
 Cycles a second of sound, and their share of 125 MHz. Native: front end, network, detector. All: also MicroPython, the
-I2S driver with its interrupts and copies, 32 to 16 bits, serial lines over USB; the processor sleeps the rest. Misses
+microphone's driver, 32 to 16 bits, serial lines over USB; the processor sleeps the rest. Misses
 are of the flash's cache (16 kB, two ways, lines of 8 bytes, modelled); silicon waits for each LOW to HIGH cycles, which
 is in no other column. How the host reads the lines changes the figures of all by a few in a thousand.
 

@@ -142,7 +142,7 @@ def test_no_native_call_lasts_longer_than_a_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["okay_nabu"])
-def test_half_of_the_processor_is_left(name: str, reference: Path, tmp_path: Path) -> None:
+def test_three_quarters_of_the_processor_are_left(name: str, reference: Path, tmp_path: Path) -> None:
     manifest = read_manifest(reference / "micro-wake-word" / f"{name}.json")
     model = tmp_path / f"{name}.twm"
     model.write_bytes(compile_tflite(manifest.network, listening=manifest.listening()).blob)
@@ -150,5 +150,5 @@ def test_half_of_the_processor_is_left(name: str, reference: Path, tmp_path: Pat
         heard = listening_on(board.port, model.name)
     assert heard.hz == CLOCK
     assert heard.lost == 0
-    assert 17_000_000 < heard.awake < CLOCK / 2
+    assert 16_000_000 < heard.awake < 30_000_000 < CLOCK / 2
     assert 0 < heard.misses < heard.accesses < heard.awake
