@@ -236,10 +236,9 @@ for hold in (0, 60, 100, 180, 500):
     mic.readinto(b)
     began = time.ticks_us()
     for i in range(10): mic.readinto(b)
-    rate = 3200 / time.ticks_diff(time.ticks_us(), began)
     time.sleep_ms(hold)
     for i in range(40): mic.readinto(b)
-    came = time.ticks_diff(time.ticks_us(), began) * rate
+    came = time.ticks_diff(time.ticks_us(), began) * 0.016  # PIO's divider is exact at 125 MHz
     print(hold, round(came - 50 * 320), mic.lost)
     mic.close()
 """
@@ -255,13 +254,8 @@ def test_what_a_hold_up_costs_is_counted(tmp_path: Path) -> None:
         said = repl.exec(HOLD_UPS).decode().split("\r\n")[:-1]
     for line in said:
         hold, truly, counted = map(int, line.split())
-        if hold <= 100:
-            assert (abs(truly) < 16, counted) == (True, 0), said
-        else:
-            assert truly > 16 * (hold - 140), said  # the ring holds 128 ms
-            assert abs(counted - truly) < (50 * 320 + 16 * hold) / 64 + 96, (
-                said
-            )  # a microphone may be slower by 1 in 64
+        assert (counted > 0) == (hold > 120), said  # the ring holds 128 ms, less 8
+        assert abs(counted - truly) < 32, said  # a read ends up to a millisecond after its samples are there
 
 
 def test_of_two_models_in_flash_the_newest_that_is_whole_is_heard(tmp_path: Path) -> None:
