@@ -13,13 +13,6 @@ static bool in_one_piece(const tw_conv_t *p, const int8_t *x) {
            (p->kernel_w == 1 || p->dilation_w == 1) && p->in.c % 4 == 0 && (uintptr_t)x % 4 == 0;
 }
 
-typedef struct {
-    const tw_conv_t *p;
-    const int8_t *x;
-    bool whole; // in_one_piece
-    bool flat;  // and a patch is a pixel, in the same order
-} source_t;
-
 // Taps of one axis of a patch, from the first to before the last one that lie inside the input.
 typedef struct {
     int32_t first, end;
@@ -52,8 +45,7 @@ TW_ASSEMBLY static void copy_rows(int8_t *to, const int8_t *from, const int8_t *
                      "pop {r4-r7, pc}\n");
 }
 
-static const int8_t *gather(const void *from, uint32_t pixel, int8_t *room) {
-    const source_t *s = from;
+const int8_t *tw_dense_patch(const tw_dense_t *s, uint32_t pixel, int8_t *room) {
     const tw_conv_t *p = s->p;
     const int32_t c = p->in.c;
     if (s->flat) {
@@ -81,13 +73,10 @@ static const int8_t *gather(const void *from, uint32_t pixel, int8_t *room) {
 
 void tw_conv2d_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y) {
     const bool whole = in_one_piece(p, x);
-    const source_t source = {p, x, whole,
+    const tw_dense_t d = {p, tw_row_bytes((uint32_t)p->kernel_h * p->kernel_w * p->in.c), x, whole,
         whole && p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->out.w == p->in.w};
-    const tw_dense_t d = {p->weights, p->bias, p->requant, tw_row_bytes((uint32_t)p->kernel_h * p->kernel_w * p->in.c),
-        p->out.c, 1, p->out.zero_point, p->act_min, p->act_max, p->help, gather, &source};
-    const uint32_t pixels = (uint32_t)p->out.h * p->out.w;
-    if (tw_dense_fits(&d, pixels)) {
-        tw_dense_run(&d, pixels, y);
+    if (tw_dense_fits(&d)) {
+        tw_dense_run(&d, (uint32_t)p->out.h * p->out.w, y);
     } else {
         tw_conv2d_s8(p, x, y);
     }

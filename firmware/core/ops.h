@@ -54,7 +54,8 @@ typedef struct {
 void tw_conv2d_s8(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_s8(const tw_conv_t *p, const int8_t *x, int8_t *y);
 
-// FULLY_CONNECTED: x [rows][depth], weights [units][row of depth], y [rows][units], a row at a time. Bias as in CONV_2D.
+// FULLY_CONNECTED: x [rows][depth], weights [units / 2][row of depth / 2][2 units][2 taps] and a row of the unit that is left,
+// y [rows][units], a row at a time. Bias as in CONV_2D.
 typedef struct {
     uint32_t rows, depth;
     uint16_t units;
@@ -81,6 +82,7 @@ typedef struct {
 } tw_fully_connected_part_t;
 
 void tw_fully_connected_part_s8(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y);
+void tw_fully_connected_from(const tw_fully_connected_t *p, uint32_t unit, const int8_t *x, int8_t *y); // one row
 void tw_fully_connected_s8(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
 
 // AVERAGE_POOL_2D, MAX_POOL_2D: taps outside the input do not count.

@@ -221,7 +221,8 @@ static bool fully_connected_agrees(void) {
     any_act(&p.act_min, &p.act_max);
     const bool lowest = chance(15);
     for (uint32_t i = 0; i < row * p.units; ++i) {
-        ((int8_t *)weights)[i] = (int8_t)((i % row < p.depth ? any_weight(lowest) : 0) ^ -128);
+        const uint32_t at = i % (2 * row), tap = i - at + row < row * p.units ? at / 4 * 2 + at % 2 : at; // of a pair
+        ((int8_t *)weights)[i] = (int8_t)((tap < p.depth ? any_weight(lowest) : 0) ^ -128);
     }
     const bool bounded = any_requant(p.units, (int32_t)p.depth * 127 * 128, &p.requant) && !lowest;
     any_help(&p.help, bounded && (p.per_channel || p.units == 1)); // one shift for all: of other biases than were looked at

@@ -7,6 +7,7 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 HWC = tuple[int, int, int]
 CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, AVERAGE_POOL_2D, MAX_POOL_2D, MEAN = range(1, 7)
@@ -125,6 +126,12 @@ def fully_connected_op(offsets: tuple[int, int, int], per_channel: int = 1) -> b
 def part_op(part: int, sums: int, offsets: tuple[int, int, int], x: int = 0, y: int = 1, per_channel: int = 1) -> bytes:
     fields = struct.pack("<HBB3I2bBB2I", sums, part, 0, *offsets, *FULL, per_channel, 0, 0, 0)
     return op(FULLY_CONNECTED_PART, x, y, fields)
+
+
+def paired(rows: NDArray[np.uint8]) -> bytes:
+    """Rows of weights as FULLY_CONNECTED has them, one or two at a time."""
+    pairs = [rows[at : at + 2].reshape(-1, rows.shape[1] // 2, 2) for at in range(0, len(rows), 2)]
+    return b"".join(np.stack(list(pair), axis=1).tobytes() for pair in pairs)
 
 
 def pool_op(code: int, window: tuple[int, ...]) -> bytes:

@@ -29,13 +29,30 @@ def dense(weights: list[list[int]], bias: list[int], shift: list[int]) -> FullyC
 
 
 def test_rows_of_weights_are_padded() -> None:
-    assert weight_bytes(dense([[3, -2], [-128, 127]], [0, 0], [-3])) == bytes([131, 126, 128, 128, 0, 255, 128, 128])
+    assert weight_bytes(dense([[3, -2, 5]], [0], [-3])) == bytes([131, 126, 133, 128])
+
+
+def test_rows_of_weights_are_paired() -> None:
+    op = dense([[1, 2, 3, 4, 5], [11, 12, 13, 14, 15], [21, 22, 23, 24, 25]], [0, 0, 0], [-3])
+    pair = [1, 2, 11, 12, 3, 4, 13, 14, 5, 0, 15, 0, 0, 0, 0, 0]
+    assert [w - 128 for w in weight_bytes(op)] == [*pair, 21, 22, 23, 24, 25, 0, 0, 0]
+
+
+def test_rows_of_a_convolution_stay_rows() -> None:
+    op = conv2d([[3, -2], [-128, 127]])
+    assert weight_bytes(op) == bytes([131, 126, 128, 128, 0, 255, 128, 128])
 
 
 def test_a_bias_has_the_zero_point_in_it() -> None:
     op = dense([[3, -2], [100, 100]], [10, -(1 << 31)], [-3])
     assert folded_bias(op, -5).tolist() == [15, -(1 << 31) + 1000]
     assert folded_bias(op, 5).tolist() == [5, (1 << 31) - 1000]  # modulo 2^32
+
+
+def conv2d(weights: list[list[int]]) -> Conv2D:
+    op, rows = dense(weights, [0] * len(weights), [-3]), np.array(weights, np.int8)
+    taps = rows.reshape(len(rows), 1, rows.shape[1], 1)
+    return Conv2D(0, (0,), 1, taps, op.bias, op.requant, (1, 1), (0, 0), (1, 1), (-128, 127))
 
 
 @pytest.mark.parametrize(
@@ -114,3 +131,24 @@ def test_a_depthwise_convolution_of_one_channel_is_a_convolution(tmp_path: Path)
         y = widened.invoke(x)
         np.testing.assert_array_equal(y, plain.invoke(x))
         assert len(np.unique(y)) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "y", "filters", "kind"),
+    [
+        ("CONV_2D", (1, 3, 2, 5), (1, 1, 1, 7), (7, 3, 2, 5), FullyConnected),
+        ("CONV_2D", (1, 4, 2, 5), (1, 2, 1, 7), (7, 3, 2, 5), Conv2D),
+        ("DEPTHWISE_CONV_2D", (1, 3, 2, 1), (1, 1, 1, 4), (1, 3, 2, 4), FullyConnected),
+        ("DEPTHWISE_CONV_2D", (1, 3, 2, 4), (1, 1, 1, 4), (1, 3, 2, 4), DepthwiseConv2D),
+    ],
+)
+def test_a_convolution_of_one_window_is_fully_connected(
+    tmp_path: Path, name: str, x: tuple[int, ...], y: tuple[int, ...], filters: tuple[int, ...], kind: type
+) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(conv(x, y, filters, name=name, Padding=1))
+    before, after = lower(read_tflite(path)), compile_tflite(path)
+    assert [type(op) for op in after.graph.ops] == [kind]
+    plain, simpler = Model(pack(before, plan(before))), Model(after.blob)
+    for values in np.random.default_rng(0).integers(-128, 128, (20, simpler.input_bytes)).astype(np.int8):
+        np.testing.assert_array_equal(simpler.invoke(values), plain.invoke(values))

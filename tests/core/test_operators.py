@@ -34,6 +34,7 @@ from records import (
     layer_weights,
     mean_op,
     mul_op,
+    paired,
     part_op,
     pool_op,
     softmax_op,
@@ -316,6 +317,7 @@ def test_parts_of_a_sum_give_the_whole(per_channel: int, place: int) -> None:
     """24 inputs at once, and in shares of 7, 1, 6 and 10 with weights of their own; the first share has the bias."""
     weights, offsets = layer_weights(5, 24)
     matrix = np.frombuffer(weights[offsets[0] :], np.uint8).reshape(5, 24)
+    weights = weights[: offsets[0]] + paired(matrix)
     if not per_channel:
         weights += bytes(-len(weights) % 4)
         offsets = (*offsets[:2], len(weights))
@@ -334,7 +336,7 @@ def test_parts_of_a_sum_give_the_whole(per_channel: int, place: int) -> None:
     for number, (a, b) in enumerate(pairwise(edges)):
         part = 1 if number == 0 else 3 if b == 24 else 2
         here = (len(weights), offsets[1] if part == 1 else no_bias, offsets[2])
-        weights += np.pad(matrix[:, a:b], ((0, 0), (0, (a - b) % 4)), constant_values=128).tobytes()
+        weights += paired(np.pad(matrix[:, a:b], ((0, 0), (0, (a - b) % 4)), constant_values=128))
         ops.append(part_op(part, 2, here, 3 + number, 1 if part == 3 else 2, per_channel))
     parted = Model(twm(tensors, ops, weights, output=1))
     for _ in range(2):

@@ -16,11 +16,12 @@ from tinywake.compiler.memory.plan import Plan, Scratch
 
 __all__ = ["with_scratch"]
 
-_PIXELS = range(22, 2, -2)  # of a group: more gain little, and two no more than one
-_UNITS = 4  # of a convolution that scratch serves, at least
+_PIXELS = range(22, 0, -2)  # of a group: more gain little
+_STACK_TAPS = 128  # of packed weights that need no scratch
+_UNITS = 2  # that scratch serves, at least
 _STRIP_ROWS = 5  # of output, at most, that a depthwise convolution keeps until all of its channels are done
 _TINY, _SMALL = 8 << 10, 16 << 10  # arena and state: by a fifth below the one, hardly above the other,
-_MOST_GROWTH, _LEAST_GROWTH = 2592, 1024  # an arena may grow for scratch; between them by so much, for the least always
+_MOST_GROWTH, _LEAST_GROWTH = 2592, 1280  # an arena may grow for scratch; between them by so much, for the least always
 
 
 def with_scratch(graph: Graph, plan: Plan) -> Plan:
@@ -51,9 +52,11 @@ def _wishes(graph: Graph, op: Op) -> list[int]:
         case Conv2D() | FullyConnected():
             units = len(op.bias)
             row = padded(op.weights.size // units)
+            if isinstance(op, FullyConnected):
+                return [6 * row] if units >= _UNITS else []
             pixels = graph.tensors[op.output].count // units
-            groups = (n for n in _PIXELS if n <= pixels)
-            return [*(n * (2 * row + 4) + 2 * row for n in groups), 4 * row] if units >= _UNITS else []
+            weights = 2 * row if row > _STACK_TAPS else 0
+            return [n * (2 * row + 4) + weights for n in _PIXELS if n <= max(pixels, 2)]
         case _:
             return []
 

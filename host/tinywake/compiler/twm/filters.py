@@ -22,24 +22,46 @@ _MOST_SUM = 1 << 23
 
 
 def widened(graph: Graph) -> Graph:
-    """Depthwise convolutions of a single channel as the convolutions that they are, which have faster kernels."""
+    """Convolutions as the simpler operators that they are, which have faster kernels.
+
+    A depthwise convolution of a single channel is a convolution, and one whose kernel is as large as its input is fully
+    connected.
+    """
 
     def wide(op: Op) -> Op:
-        if not isinstance(op, DepthwiseConv2D) or graph.tensors[op.input].hwc[2] != 1:
-            return op
-        same = {field.name: getattr(op, field.name) for field in fields(op)}
-        return Conv2D(**{**same, "weights": np.ascontiguousarray(op.weights.transpose(3, 1, 2, 0))})
+        if isinstance(op, DepthwiseConv2D):
+            if graph.tensors[op.input].hwc[2] != 1:
+                return op
+            same = {field.name: getattr(op, field.name) for field in fields(op)}
+            op = Conv2D(**{**same, "weights": np.ascontiguousarray(op.weights.transpose(3, 1, 2, 0))})
+        if isinstance(op, Conv2D) and _one_window(graph, op):
+            rows = op.weights.reshape(len(op.weights), -1)
+            return FullyConnected(op.index, op.inputs, op.output, rows, op.bias, op.requant, op.act)
+        return op
 
     return graph.with_ops(map(wide, graph.ops))
 
 
+def _one_window(graph: Graph, op: Conv2D) -> bool:
+    """Whether the only output pixel reads the whole input as it lies in memory."""
+    (h, w, _), (out_h, out_w, _) = graph.tensors[op.input].hwc, graph.tensors[op.output].hwc
+    return (out_h, out_w, op.pad, op.kernel) == (1, 1, (0, 0), (h, w))
+
+
 def weight_bytes(op: _Filter) -> bytes:
-    """CONV_2D and FULLY_CONNECTED: rows of u8, each the weight plus 128, padded to 4; DEPTHWISE: int8 as they are."""
+    """CONV_2D: rows of u8, each the weight plus 128, padded to 4. DEPTHWISE: int8 as they are.
+
+    FULLY_CONNECTED: the same rows in pairs, two taps of one and two of the other in turn; one that is left by itself.
+    """
     if isinstance(op, DepthwiseConv2D):
         return op.weights.tobytes()
     rows = op.weights.reshape(len(op.weights), -1)
-    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))
-    return (padded.view(np.uint8) ^ 0x80).tobytes()
+    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4))).view(np.uint8) ^ 0x80
+    if isinstance(op, FullyConnected):
+        paired = len(rows) // 2 * 2
+        pairs = padded[:paired].reshape(-1, 2, padded.shape[1] // 2, 2)
+        return pairs.swapaxes(1, 2).tobytes() + padded[paired:].tobytes()
+    return padded.tobytes()
 
 
 def folded_bias(op: _Filter, zero: int) -> NDArray[np.int32]:
