@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define MOST 2400 // elements of an input, an output and of weights
+#define MOST_UNITS 140 // of a fully connected layer
 #define MARGIN 64
 #define GUARD 0xA5
 #ifdef __arm__
@@ -18,6 +19,7 @@
 
 static uint8_t memory[2][2 * MOST + 4 * MARGIN]; // of the reference and of the fast kernel
 static uint32_t weights[2 * MOST], scratch[1024];
+static uint32_t sums[2][MOST_UNITS]; // of both
 static int32_t bias[MOST], multiplier[MOST];
 static int8_t shift[MOST];
 static uint32_t seed, granted; // bytes of scratch
@@ -210,8 +212,18 @@ static bool conv_agrees(bool depthwise) {
 
 // ---- fully connected
 
+static bool parts_agree(const tw_fully_connected_t *fc, const int8_t *x[2], int8_t *y[2]) {
+    for (uint8_t part = TW_PART_FIRST; part <= TW_PART_LAST; ++part) { // each adds the same
+        const tw_fully_connected_part_t p = {*fc, part};
+        tw_fully_connected_part_s8(&p, x[0], sums[0], y[0]);
+        TW_FULLY_CONNECTED_PART(&p, x[1], sums[1], y[1]);
+    }
+    return memcmp(sums[0], sums[1], sizeof sums[0]) == 0 && same();
+}
+
 static bool fully_connected_agrees(void) {
-    tw_fully_connected_t p = {.rows = chance(60) ? 1 : 1 + upto(8), .depth = 1 + upto(150), .units = (uint16_t)(1 + upto(40)),
+    const uint32_t depth = 1 + upto(chance(20) ? 400 : 150), units = 1 + upto(chance(20) ? MOST_UNITS - 1 : 40);
+    tw_fully_connected_t p = {.rows = chance(60) ? 1 : 1 + upto(8), .depth = depth, .units = (uint16_t)units,
         .out_zero_point = (int16_t)between(-128, 127), .weights = (uint8_t *)weights, .bias = bias,
         .per_channel = (uint8_t)chance(50)};
     const uint32_t row = tw_row_bytes(p.depth), in = p.rows * p.depth;
@@ -236,8 +248,14 @@ static bool fully_connected_agrees(void) {
         return true;
     }
     fill(at.x, in);
-    tw_fully_connected_s8(&p, (int8_t *)memory[0] + at.x, (int8_t *)memory[0] + at.y);
-    TW_FULLY_CONNECTED(&p, (int8_t *)memory[1] + at.x, (int8_t *)memory[1] + at.y);
+    const int8_t *x[2] = {(int8_t *)memory[0] + at.x, (int8_t *)memory[1] + at.x};
+    int8_t *y[2] = {(int8_t *)memory[0] + at.y, (int8_t *)memory[1] + at.y};
+    if (p.rows == 1 && chance(30)) {
+        p.help.bounded = false; // of several times the sum
+        return parts_agree(&p, x, y);
+    }
+    tw_fully_connected_s8(&p, x[0], y[0]);
+    TW_FULLY_CONNECTED(&p, x[1], y[1]);
     return same();
 }
 
