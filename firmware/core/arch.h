@@ -39,10 +39,10 @@ void tw_save(void);
 void tw_restore(void);
 #define TW_SAVE "push {r4-r7, lr}\n bl tw_save\n"
 #define TW_RESTORE "bl tw_restore\n"
-void tw_conv2d_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_conv2d_arm(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_fully_connected_armv6m(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
-#define TW_CONV2D tw_conv2d_armv6m
+#define TW_CONV2D tw_conv2d_arm
 #define TW_DEPTHWISE tw_depthwise_armv6m
 #define TW_FULLY_CONNECTED tw_fully_connected_armv6m
 #elif TW_BLOCKED
@@ -53,11 +53,11 @@ void tw_fully_connected_blocked(const tw_fully_connected_t *p, const int8_t *x, 
 #define TW_DEPTHWISE tw_depthwise_blocked
 #define TW_FULLY_CONNECTED tw_fully_connected_blocked
 #elif TW_ARMV7EM
-void tw_conv2d_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_conv2d_arm(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_fully_connected_armv7em(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
 void tw_fully_connected_part_armv7em(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y);
-#define TW_CONV2D tw_conv2d_armv7em
+#define TW_CONV2D tw_conv2d_arm
 #define TW_DEPTHWISE tw_depthwise_armv7em
 #define TW_FULLY_CONNECTED tw_fully_connected_armv7em
 #define TW_FULLY_CONNECTED_PART tw_fully_connected_part_armv7em

@@ -5,7 +5,7 @@
 #include "arch.h"
 
 #if TW_ARMV6M
-#include "dense_armv6m.h"
+#include "dense_arm.h"
 #include "channel_armv6m.h"
 
 #define MOST_PIXELS 22

@@ -5,6 +5,17 @@
 #include "dsp_armv7em.h"
 #include "fixed.h"
 
+int32_t tw_dot(const int8_t *x, const uint8_t *w, uint32_t taps, int32_t sum) {
+    for (uint32_t fours = taps / 4; fours; --fours, x += 4, w += 4) {
+        const uint32_t xs = tw_four(x), ws = tw_four(w) ^ 0x80808080;
+        sum = tw_smlad(tw_odd_s8(xs), tw_odd_s8(ws), tw_smlad(tw_even_s8(xs), tw_even_s8(ws), sum));
+    }
+    for (uint32_t rest = taps % 4; rest; --rest) {
+        sum = (int32_t)((uint32_t)sum + (uint32_t)(*x++ * (*w++ - 128)));
+    }
+    return sum;
+}
+
 typedef struct {
     tw_scale_t scale[2];
     const int32_t *end; // of the sums

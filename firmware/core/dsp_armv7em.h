@@ -31,6 +31,11 @@ static inline uint32_t tw_four(const void *from) {
     return word;
 }
 
+#define TW_WEIGHTS 0xff80ff80u // what added to two weights' bytes gives the weights
+
+// sum + x . w, of weights in a row (models/SPEC.md).
+int32_t tw_dot(const int8_t *x, const uint8_t *w, uint32_t taps, int32_t sum);
+
 // What makes outputs of sums: multipliers and shifts, `each` one for each channel or none for all, and what comes behind.
 typedef struct {
     tw_requant_t requant;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// CONV_2D on armv6m: what a pixel reads is brought together, then multiplied with every row of weights.
+// CONV_2D on armv6m and armv7em: what a pixel reads is brought together, then multiplied with every row of weights.
 #include "arch.h"
 
-#if TW_ARMV6M
-#include "dense_armv6m.h"
+#if TW_ARMV6M || TW_ARMV7EM
+#include "dense_arm.h"
 
 #include <string.h>
 
@@ -34,14 +34,22 @@ typedef struct {
     int32_t to_row, from_row; // from one to the next
 } rows_of_t;
 
-// Rows of bytes, at least one, up to those that begin at `end`. 8 cycles a byte and 9 a row.
+// A row's r3 bytes from the last to the first one, 8 cycles a byte,
+#if TW_ARMV6M
+#define COPY_ROW "2:\n subs r3, #1\n ldrb r4, [r1, r3]\n strb r4, [r0, r3]\n bne 2b\n"
+#else // or 7 a word, the last of which may take bytes again.
+#define COPY_ROW                                                                                                     \
+    "subs r3, #4\n bmi 3f\n 2:\n ldr r4, [r1, r3]\n str r4, [r0, r3]\n subs r3, #4\n bgt 2b\n"                        \
+    "ldr r4, [r1]\n str r4, [r0]\n b 4f\n"                                                                          \
+    "3:\n adds r3, #4\n 5:\n subs r3, #1\n ldrb r4, [r1, r3]\n strb r4, [r0, r3]\n bne 5b\n 4:\n"
+#endif
+
+// Rows of bytes, at least one, up to those that begin at `end`; 9 cycles a row.
 TW_ASSEMBLY static void copy_rows(int8_t *to, const int8_t *from, const int8_t *end, const rows_of_t *r) {
     (void)to, (void)from, (void)end, (void)r;
     __asm__ volatile(".syntax unified\n"
                      "push {r4-r7, lr}\n ldmia r3!, {r5-r7}\n"
-                     "1:\n movs r3, r5\n"
-                     "2:\n subs r3, #1\n ldrb r4, [r1, r3]\n strb r4, [r0, r3]\n bne 2b\n"
-                     "adds r0, r6\n adds r1, r7\n cmp r0, r2\n bne 1b\n"
+                     "1:\n movs r3, r5\n" COPY_ROW "adds r0, r6\n adds r1, r7\n cmp r0, r2\n bne 1b\n"
                      "pop {r4-r7, pc}\n");
 }
 
@@ -71,7 +79,7 @@ const int8_t *tw_dense_patch(const tw_dense_t *s, uint32_t pixel, int8_t *room) 
     return room;
 }
 
-void tw_conv2d_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y) {
+void tw_conv2d_arm(const tw_conv_t *p, const int8_t *x, int8_t *y) {
     const bool whole = in_one_piece(p, x);
     const tw_dense_t d = {p, tw_row_bytes((uint32_t)p->kernel_h * p->kernel_w * p->in.c), x, whole,
         whole && p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->out.w == p->in.w};

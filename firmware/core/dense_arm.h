@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// CONV_2D on armv6m: patches of the input, each multiplied with every row of the weights.
-#ifndef TW_DENSE_ARMV6M_H
-#define TW_DENSE_ARMV6M_H
+// CONV_2D on Arm: patches of the input, each multiplied with every row of the weights.
+#ifndef TW_DENSE_ARM_H
+#define TW_DENSE_ARM_H
 
 #include "ops.h"
 
@@ -17,7 +17,7 @@ typedef struct {
 // `room`, which is as large.
 const int8_t *tw_dense_patch(const tw_dense_t *d, uint32_t pixel, int8_t *room);
 
-// Whether tw_dense_run can do it: weights and sums are bounded and there is enough scratch.
+// Whether tw_dense_run can do it.
 bool tw_dense_fits(const tw_dense_t *d);
 
 // y [pixels][units], in groups of pixels whose patches are all read before any of them is written.
