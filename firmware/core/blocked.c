@@ -16,6 +16,19 @@ static inline int32_t scaled(uint32_t sum, uint32_t m) {
 #endif
 }
 
+TW_HOT void tw_patch_add(tw_patch_t *to, const int8_t *x, uint32_t step, uint32_t n) {
+    const uint32_t stride = to->stride;
+    int32_t sum = to->sum;
+    int16_t *at = to->at;
+    for (; n; --n, x += step, at += stride) {
+        const int32_t element = *x;
+        *at = (int16_t)element;
+        sum += element;
+    }
+    to->sum = sum;
+    to->at = at;
+}
+
 // Of one channel whose shift or sums have no bounds.
 __attribute__((noinline)) static void outputs_unbounded(
     const tw_outputs_t *o, uint32_t channel, const tw_sums_t *of, const uint32_t *sums, int8_t *y) {

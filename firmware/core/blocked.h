@@ -23,6 +23,9 @@
 #endif
 #endif
 
+#define TW_BLOCKED_UNITS 16 // whose sums are kept
+#define TW_BLOCKED_ROOM 512 // bytes of the stack for elements, where the file has no more
+
 // What makes outputs of sums.
 typedef struct {
     const int32_t *bias;
@@ -50,20 +53,6 @@ typedef struct {
 
 // Takes n elements more: x[0], x[step], ...
 void tw_patch_add(tw_patch_t *to, const int8_t *x, uint32_t step, uint32_t n);
-
-// What CONV_2D and FULLY_CONNECTED share: patches of the input, each multiplied with every row of the weights.
-typedef struct {
-    const uint8_t *weights; // [units][row]
-    uint32_t row, units;    // row: tw_row_bytes of the taps
-    tw_outputs_t out;
-    tw_help_t help;
-    void (*patch)(const void *from, uint32_t pixel, tw_patch_t *to); // adds all taps of patch number `pixel`
-    const void *from;
-} tw_patches_t;
-
-// y [pixels][units], in groups of pixels whose patches are all read before any of them is written. False, and nothing
-// done: there is no room for a patch, or only a few units.
-bool tw_patches_run(const tw_patches_t *p, uint32_t pixels, int8_t *y);
 #endif
 
 #endif
