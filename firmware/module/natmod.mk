@@ -23,8 +23,7 @@ endif
 
 ifeq ($(ARCH),rv32imc)
 CFLAGS_EXTRA += -march=rv32imc # dynruntime.mk allows atomic instructions too, which some chips lack
-CFLAGS_EXTRA += -msave-restore -fno-ipa-sra -fno-jump-tables -fno-caller-saves -fno-tree-vrp -fno-tree-loop-im -fno-tree-ch
-CFLAGS_EXTRA += -fno-tree-scev-cprop -fno-early-inlining -fno-shrink-wrap -mno-shorten-memrefs # 1.1 kB less in all
+CFLAGS_EXTRA += -msave-restore -fno-ipa-sra -fno-jump-tables -fno-caller-saves # 1 kB less in all
 endif
 ifeq ($(ARCH),xtensawin)
 PARTS += $(HERE)/natmod_xtensa.c
@@ -44,10 +43,10 @@ endif
 ifeq ($(ARCH)/$(MOD),armv6m/_tinywake)
 PARTS += $(HERE)/natmod_armv6m.c
 CFLAGS_EXTRA += -fno-inline-functions-called-once -fno-tree-loop-optimize -fno-move-loop-invariants
-CFLAGS_EXTRA += -fno-ipa-sra -fno-tree-sink -fno-tree-tail-merge -fno-tree-dominator-opts # 300 bytes less in all
+CFLAGS_EXTRA += -fno-tree-sink -fno-tree-tail-merge -fno-tree-dominator-opts # 300 bytes less in all
 endif
 ifeq ($(ARCH)/$(MOD),armv7emsp/_tinywake)
-CFLAGS_EXTRA += -fno-inline-functions-called-once -fno-ipa-sra # 200 bytes less
+CFLAGS_EXTRA += -fno-inline-functions-called-once # 200 bytes less
 endif
 
 include $(MPY_DIR)/py/dynruntime.mk
