@@ -7,7 +7,7 @@
 #include "planes_armv6m.h"
 #include "requant_armv6m.h"
 
-#define CHANNELS 32 // requantised together
+#define CHANNELS 64 // requantised together
 
 // A rectangle of taps. The steps lead to the next tap of a row, and from behind a row's last tap to the next row. Weights of
 // several rows are those of whole rows.
