@@ -6,6 +6,7 @@
 #include "arch.h"
 
 #if TW_ARMV6M
+#include "fixed.h"
 #include "move.h"
 #include "requant_armv6m.h"
 
@@ -57,6 +58,20 @@ TW_ASSEMBLY static void dot_units(const int32_t *xs, const uint8_t *weights, int
                      "add sp, #12\n" TW_RESTORE);
 }
 
+// x . w of one unit's row, by whole words. 28 cycles for 4 taps.
+TW_ASSEMBLY static int32_t dot_row(const int8_t *x, const uint8_t *weights, const int8_t *end) {
+    (void)x, (void)weights, (void)end;
+#define BYTE(shift) \
+    "lsls r4, r2, #" shift "\n lsls r5, r3, #" shift "\n asrs r4, #24\n asrs r5, #24\n muls r4, r5\n adds r6, r4\n"
+    __asm__ volatile(".syntax unified\n"
+                     "push {r4-r7, lr}\n mov r12, r2\n movs r6, #0\n"
+                     "movs r7, #128\n lsls r3, r7, #8\n orrs r7, r3\n lsls r3, r7, #16\n orrs r7, r3\n"
+                     "1:\n ldmia r0!, {r2}\n ldmia r1!, {r3}\n eors r3, r7\n"
+                     "sxtb r4, r2\n sxtb r5, r3\n muls r4, r5\n adds r6, r4\n" BYTE("16") BYTE("8")
+                     "asrs r2, #24\n asrs r3, #24\n muls r2, r3\n adds r6, r2\n cmp r0, r12\n bne 1b\n"
+                     "movs r0, r6\n pop {r4-r7, pc}\n");
+}
+
 // A row of the input, which is spread before any output is written; an even number of units.
 static void run_row(const tw_fully_connected_t *p, uint32_t units, const int8_t *x, int8_t *y) {
     const uint32_t row = tw_row_bytes(p->depth);
@@ -82,14 +97,27 @@ static void run_row(const tw_fully_connected_t *p, uint32_t units, const int8_t 
     }
 }
 
+// The unit that is left by itself; y is where its output goes.
+static void run_last(const tw_fully_connected_t *p, const int8_t *x, int8_t *y) {
+    const uint32_t last = p->units - 1u, q = p->per_channel ? last : 0;
+    const tw_step_t step = {p->requant.multiplier + q, p->requant.shift + q, p->out_zero_point, p->act_min, p->act_max};
+    const int32_t sum = tw_fixed_add(p->bias[last], dot_row(x, p->weights + last * p->depth, x + p->depth));
+    tw_requant_channels(&step, &sum, 1, y);
+}
+
 void tw_fully_connected_armv6m(const tw_fully_connected_t *p, const int8_t *x, int8_t *y) {
     const bool fits = p->help.bounded && p->help.scratch_bytes >= 6 * tw_row_bytes(p->depth);
     const uint32_t even = fits ? p->units & ~1u : 0;
+    const bool last = p->help.bounded && even + 1 == p->units;
     for (uint32_t i = 0; i < p->rows; ++i, x += p->depth, y += p->units) {
         if (even) {
             run_row(p, even, x, y);
         }
-        tw_fully_connected_from(p, even, x, y);
+        if (last && ((uintptr_t)x | p->depth) % 4 == 0) {
+            run_last(p, x, y + even);
+        } else {
+            tw_fully_connected_from(p, even, x, y);
+        }
     }
 }
 #endif

@@ -10,13 +10,14 @@ __attribute__((used)) TW_ASSEMBLY void tw_restore(void) {
     __asm__ volatile("pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
 }
 
-// Words upwards, four at a time where there are as many; `end` is behind the last one. 17 cycles for 16 bytes.
+#define BLOCK "ldmia r1!, {r3-r6}\n stmia r0!, {r3-r6}\n"
+
+// Words upwards, 16 at a time where there are as many; `end` is behind the last one. 45 cycles for 64 bytes, 7 for others' 4.
 TW_ASSEMBLY static void move_up(void *to, const void *from, const void *end) {
     (void)to, (void)from, (void)end;
     __asm__ volatile(".syntax unified\n"
                      "push {r4-r6, lr}\n"
-                     "1:\n subs r3, r2, r1\n cmp r3, #16\n blo 2f\n"
-                     "ldmia r1!, {r3-r6}\n stmia r0!, {r3-r6}\n b 1b\n"
+                     "1:\n subs r3, r2, r1\n cmp r3, #64\n blo 2f\n" BLOCK BLOCK BLOCK BLOCK "b 1b\n"
                      "2:\n cmp r1, r2\n beq 3f\n ldmia r1!, {r3}\n stmia r0!, {r3}\n b 2b\n"
                      "3:\n pop {r4-r6, pc}\n");
 }
