@@ -20,6 +20,7 @@ class Listener(Engine):
         self.mic = mic
         self.listening = False
         self._more = False  # the microphone has not ended
+        self.between = None  # what run() calls between two buffers
         self._buffer = bytearray(2 * self.native.step_samples)
         self._callback = self._heard_audio  # bound once: taking a method allocates
 
@@ -27,8 +28,10 @@ class Listener(Engine):
         """Own the loop until the microphone ends or an exception, Ctrl-C's included, comes through."""
         self._open()
         try:
-            while self._fill():
+            while self.listening and self._fill():
                 self.drain()
+                if self.between:
+                    self.between()
         finally:
             self.stop()
 

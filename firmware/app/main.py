@@ -6,6 +6,8 @@ Two ways:
     import tinywake.main
     tinywake.main.start()       # in the background: the prompt stays alive; stop() ends it
     tinywake.main.run()         # or: owns the loop until Ctrl-C
+
+A host commands it in both: run() reads the line itself (inbox.py), and at the prompt a command is a call (commands.py).
 """
 
 import gc
@@ -24,6 +26,9 @@ BOOT_WAIT_MS = 200  # for a slow reader, a line; an unread port must not hold up
 __all__ = ("load", "run", "start", "stop")
 
 listener = None  # the one that load() made
+link = Link(port.write)
+options = {}  # of the last load()
+mic = (None, None)  # what port.microphone() was given
 
 
 def load(model=None, score="live", on_hit=None, gate=None):
@@ -32,23 +37,24 @@ def load(model=None, score="live", on_hit=None, gate=None):
     Default: the best of port.find_models() that can be opened, behind the gate that the board has, if it can be; of all
     that cannot there is an error line each. A model that is named has no gate but one that is named too.
     """
-    global listener
+    global listener, options
     stop()
     listener = None  # before the new arena is allocated
-    link = Link(port.write)
+    options = {"model": model, "score": score, "on_hit": on_hit, "gate": gate}
     link.wait_ms = BOOT_WAIT_MS
-    _say_boot(link)
+    link.dropped = 0
+    say_boot(link)
     try:
         paths = [model] if model else port.find_models() or [port.find_model()]
     except OSError as error:
         _say_error(link, "load", "model: %s" % error)
         raise
-    own = None if model or gate else _found_gate(link)
+    own = None if model or gate else _found_gate()
     tries = [(path, each) for path in paths for each in ((own, None) if own else (gate,))]
     for path, each in tries:
         gc.collect()  # what the try before this one opened
         try:
-            listener = _opened(link, path, on_hit, each, score)
+            listener = _opened(path, on_hit, each, score)
             break
         except (OSError, ValueError, MemoryError) as error:
             _say_error(link, "load", str(error))
@@ -57,7 +63,7 @@ def load(model=None, score="live", on_hit=None, gate=None):
     return listener
 
 
-def _opened(link, path, on_hit, gate, score):
+def _opened(path, on_hit, gate, score):
     """A listener that is whole. Where it is not to be had, no name holds on to what was opened for it."""
     model = _whole(path)
     if isinstance(gate, str) and gate != "energy":
@@ -66,12 +72,12 @@ def _opened(link, path, on_hit, gate, score):
         opened = Listener(model, on_hit, gate=gate)
     except MemoryError as error:
         raise _named(error, model.name if gate is None else model.name + " and its gate") from None
+    say_model(link, opened)
     opened.report = Report(link, model, opened.native, score)
-    _say_model(link, model, opened.native)
     return opened
 
 
-def _found_gate(link):
+def _found_gate():
     """Path of the board's own, docs/slots.md; None where it has none that opens: better without than not at all.
 
     A path, not the gate: the heap may have room for the model only where nothing of the gate is left on it.
@@ -101,15 +107,14 @@ def _named(error, what):
 
 def start(mic=None, paced=None, **options):
     """Listen in the background. `mic`: path of a wav file, else the board's own. `options`: load()'s."""
-    _with_mic(mic, paced, options).start()
+    with_mic(mic, paced, options).start()
 
 
 def run(mic=None, paced=None, **options):
-    """Listen until Ctrl-C or the end of a file microphone."""
-    try:
-        _with_mic(mic, paced, options).run()
-    except KeyboardInterrupt:
-        pass
+    """Listen until Ctrl-C or the end of a file microphone. Commanded to stop, it waits for the next command."""
+    from .inbox import loop
+
+    loop(mic, paced, options)
 
 
 def stop():
@@ -118,15 +123,19 @@ def stop():
         listener.stop()
 
 
-def _with_mic(mic, paced, options):
+def with_mic(path, paced, options):
+    """The listener, ready to start or run."""
+    global mic
     if listener is None or options:
         load(**options)
     listener.stop()
-    listener.mic = port.microphone(mic, paced)
+    mic = (path, paced)
+    listener.mic = port.microphone(path, paced)
     return listener
 
 
-def _say_boot(link):
+def say_boot(link):
+    """Who this is. `link`: what has its begin() to end()."""
     board, firmware, mpy = port.identity()
     link.begin(b"@boot v=1 app=" + escape(__version__))
     link.text(b" board=", escape(board, 24))
@@ -136,18 +145,20 @@ def _say_boot(link):
     link.end()
 
 
-def _say_model(link, model, native):
+def say_model(link, listener):
+    """What it listens with; the digest is taken anew."""
+    model, native = listener.model, listener.model.native
     link.begin(b"@model name=" + escape(model.name))
     link.text(b" sha=", port.digest(model.file)[:16])
-    link.number(b" arena=", model.native.arena_bytes)
-    link.number(b" step=", native.step_samples)
-    link.number(b" threshold=", native.threshold)
+    link.number(b" arena=", native.arena_bytes)
+    link.number(b" step=", listener.native.step_samples)
+    link.number(b" threshold=", listener.native.threshold)
     link.end()
     for index, name in enumerate(model.labels):
         link.begin(b"@label")
         link.number(b" i=", index)
         link.text(b" name=", escape(name))
-        link.number(b" wake=", int(model.native.wake[index]))
+        link.number(b" wake=", int(native.wake[index]))
         link.end()
 
 

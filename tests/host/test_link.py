@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """firmware/SERIAL.md against its two ends: the reader on the host, and the app's writer."""
 
+import ast
 import importlib.util
 import itertools
 import re
@@ -19,22 +20,27 @@ from tinywake.device.line.events import (
     End,
     Error,
     Event,
+    File,
+    Heap,
     Hit,
     Label,
     Level,
     Lost,
     Model,
+    Ok,
+    Profile,
     Score,
     State,
     Unknown,
     as_json,
 )
-from tinywake.device.line.lines import LIMIT, LineReader, encode_line, parse_line, printable
+from tinywake.device.line.lines import LIMIT, LineReader, encode_command, encode_line, parse_line, printable
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```\n(.*?)```", (ROOT / "firmware/SERIAL.md").read_text("ascii"), re.S)
 GOOD = BLOCKS[-2].splitlines()
 BAD = BLOCKS[-1].splitlines()
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 HIT = b"@hit label=computer t=128340 score=231 mean=198*"
 
 
@@ -67,7 +73,14 @@ def test_examples_of_the_document() -> None:
         Hit("~2", 1073741823, 255, 255),
         Level(200, 32768, 17),
         Lost(220, 640, 3),
+        Heap(102384, 102384, 1264),
+        Ok(7),
+        Ok(8, 150),
+        File("model", "tinywake-models/model.a/computer.twm"),
+        Profile("op", 420, 3),
+        Profile("step", 9120, lines=14),
         Error("load", "a.twm: TW_ERR_MAGIC"),
+        Error("command", "unknown command", 9),
         End(10000, 500, 1, 640),
         State(1, "stopped", "computer", 10000, 500, 1, 3, 640),
     ]
@@ -78,6 +91,35 @@ def test_every_event_has_an_example_and_a_row() -> None:
     text = (ROOT / "firmware/SERIAL.md").read_text("ascii")
     rows = re.findall(r"^\| `(\w+)` \|", text, re.M)
     assert sorted(rows) == sorted({re.match(r"@(\w+)", line)[1] for line in GOOD})  # type: ignore[index]
+
+
+def test_the_app_knows_the_commands_of_the_document() -> None:
+    text = (ROOT / "firmware/SERIAL.md").read_text("ascii")
+    rows = re.findall(r"^\| `@(\w+)` \|.*\| (.*) \|$", text, re.M)
+    wanted = {name for name, does in rows if does != "reserved"}
+    assert wanted == set(re.findall(r'^    "(\w+)": _\w+,$', (ROOT / "firmware/app/commands.py").read_text(), re.M))
+    example = encode_command("stop", [("id", 7)]).decode()
+    assert example.replace("\x15", "<Ctrl-U>").replace("\r", "<CR>") in text
+
+
+@given(st.dictionaries(st.sampled_from(["path", "mode"]), TEXT.map(lambda text: text[:4]), max_size=2))
+def test_a_command_is_one_call_and_one_checked_line(values: dict[str, str]) -> None:
+    pairs = [("id", 2**30), *values.items()]
+    line = encode_command("load", pairs)
+    call = ast.parse(line.strip(b"\x15\r").decode(), mode="eval").body
+    assert isinstance(call, ast.Call)
+    (argument,) = call.args
+    assert isinstance(argument, ast.Constant)
+    body, _, check = argument.value.rpartition("*")
+    assert parse_line(argument.value.encode()) == Unknown("load", tuple((key, str(value)) for key, value in pairs))
+    assert len(argument.value) <= LIMIT
+    assert "@" not in body[1:]
+    assert len(check) == 4
+
+
+def test_an_echoed_command_is_no_event() -> None:
+    events, reader = read(b">>> " + encode_command("hit", [("id", 1)]) + b"\n")
+    assert (events, reader.noise, reader.bad) == ([], 1, 0)
 
 
 def test_bad_examples_of_the_document() -> None:
@@ -212,9 +254,6 @@ def test_events_between_noise_are_found(parts: list[tuple[bytes, str]]) -> None:
     assert reader.events == len(parts)
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-
-
 @given(TEXT, st.integers(0, 2**31 - 1))
 def test_round_trip(label: str, t: int) -> None:
     line = encode_line("hit", [("label", label), ("t", t), ("score", 1), ("mean", 2)])
@@ -288,14 +327,23 @@ def test_bandwidth_table_of_the_document() -> None:
         "hit": [("label", name), ("t", n30), ("score", 255), ("mean", 255)],
         "lost": [("t", n30), ("samples", n30), ("lines", n30)],
         "state": [("v", 1), ("state", "listening"), ("model", name)],
+        "heap": [("free", n30), ("low", n30), ("stack", n30)],
     }
     longest["state"] += [(key, n30) for key in ("t", "steps", "hits", "dropped", "lost")]
     total = 0
     for event, size, rate, product in rows:
-        assert len(encode_line(event, longest[event])) == int(size), event
+        if event == "answer":
+            assert int(size) == LIMIT + 2
+        else:
+            assert len(encode_line(event, longest[event])) == int(size), event
         assert int(size) <= LIMIT + 2
         assert abs(int(size) * float(rate) - int(product)) < 1
         total += int(product)
-    assert {row[0] for row in rows} == set(longest)
+    assert {row[0] for row in rows} == {*longest, "answer"}
     assert f"**{total}**" in text
     assert total < 115200 // 10
+
+
+def test_a_command_too_long_is_refused() -> None:
+    with pytest.raises(ValueError, match="160 bytes"):
+        encode_command("load", [("id", 1), ("path", "x" * 160)])

@@ -3,8 +3,10 @@
 
 A port has:
 
-    ticks_ms() -> int, ticks_diff(later, earlier) -> int, sleep_ms(ms)
+    ticks_ms(), ticks_us() -> int, ticks_diff(later, earlier) -> int, sleep_ms(ms)
     write(buf, start, end, wait_ms) -> int  to the serial link: waits for room (-1: for ever); bytes taken
+    read_byte() -> int                      what has come over the serial link, without waiting; -1: nothing
+    stack_use() -> int                      bytes of the stack in use here; 0 where the interpreter does not say
     read_file(path) -> buffer               in place where the file system can, else one heap copy
     find_models(role="model") -> [str]      paths to try, best first: docs/slots.md; the other role is "gate"
     find_model(role="model") -> str         the best of them; OSError where there is none

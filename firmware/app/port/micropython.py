@@ -7,9 +7,10 @@ Not yet tried on silicon; written against MicroPython 1.25's documentation and s
 
 import select
 import sys
-from time import sleep_ms, ticks_diff, ticks_ms
+from time import sleep_ms, ticks_diff, ticks_ms, ticks_us
 
 import machine
+from micropython import stack_use
 
 from .. import pins
 from . import files, flash
@@ -23,16 +24,23 @@ __all__ = (
     "find_models",
     "identity",
     "microphone",
+    "read_byte",
     "read_file",
     "sleep_ms",
+    "stack_use",
     "ticks_diff",
     "ticks_ms",
+    "ticks_us",
     "write",
 )
 
 _out = getattr(sys.stdout, "buffer", sys.stdout)  # cooked where there is no buffer: readers accept \r\r\n
 _poll = select.poll()
 _poll.register(sys.stdout, select.POLLOUT)
+_in = getattr(sys.stdin, "buffer", sys.stdin)
+_poll_in = select.poll()
+_poll_in.register(sys.stdin, select.POLLIN)
+_byte = bytearray(1)
 _timer = None
 _takes = None
 if sys.platform == "rp2":
@@ -72,6 +80,12 @@ def write(buf, start, end, wait_ms):
         _out.write(buf, at, 1)
         at += 1
     return at - start
+
+
+def read_byte():
+    for _ in _poll_in.ipoll(0):
+        return _byte[0] if _in.readinto(_byte, 1) else -1
+    return -1
 
 
 def every(period_ms, callback):

@@ -7,7 +7,9 @@ Background callbacks come from the unix board's `unixboard` (firmware/targets/un
 
 import select
 import sys
-from time import sleep_ms, ticks_diff, ticks_ms
+from time import sleep_ms, ticks_diff, ticks_ms, ticks_us
+
+from micropython import stack_use
 
 from .. import pins
 from .files import digest, find_model, find_models, read_file
@@ -20,16 +22,23 @@ __all__ = (
     "find_models",
     "identity",
     "microphone",
+    "read_byte",
     "read_file",
     "sleep_ms",
+    "stack_use",
     "ticks_diff",
     "ticks_ms",
+    "ticks_us",
     "write",
 )
 
 _out = sys.stdout
 _poll = select.poll()
 _poll.register(_out, select.POLLOUT)
+_in = sys.stdin
+_poll_in = select.poll()
+_poll_in.register(_in, select.POLLIN)
+_byte = bytearray(1)
 
 
 def write(buf, start, end, wait_ms):
@@ -37,6 +46,12 @@ def write(buf, start, end, wait_ms):
     for _ in _poll.ipoll(wait_ms):
         return _out.write(buf, start, end - start)
     return 0
+
+
+def read_byte():
+    for _ in _poll_in.ipoll(0):
+        return _byte[0] if _in.readinto(_byte, 1) else -1
+    return -1
 
 
 def every(period_ms, callback):

@@ -14,11 +14,15 @@ __all__ = [
     "End",
     "Error",
     "Event",
+    "File",
+    "Heap",
     "Hit",
     "Label",
     "Level",
     "Lost",
     "Model",
+    "Ok",
+    "Profile",
     "Score",
     "State",
     "Unknown",
@@ -138,12 +142,52 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Heap:
+    """The board's memory, in bytes."""
+
+    name: ClassVar[str] = "heap"
+    free: int
+    low: int  # the least that was free since the model was loaded
+    stack: int  # the most in use that the app has seen
+
+
+@dataclass(frozen=True)
+class Ok:
+    """A command has been carried out."""
+
+    name: ClassVar[str] = "ok"
+    id: int
+    value: int = 0  # see firmware/SERIAL.md, "Commands"
+
+
+@dataclass(frozen=True)
+class File:
+    """A model that lies on the board."""
+
+    name: ClassVar[str] = "file"
+    role: str  # model, gate
+    path: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Time that a part of a step takes."""
+
+    name: ClassVar[str] = "profile"
+    part: str  # front, op, network, gate, settle; last of all step
+    us: int  # microseconds a step, the mean
+    i: int = 0  # of an operator
+    lines: int = 0  # of a step: how many profile lines stand before this one
+
+
+@dataclass(frozen=True)
 class Error:
-    """What the board cannot mend."""
+    """What the board cannot mend, or a command that it refuses."""
 
     name: ClassVar[str] = "error"
     where: str
     what: str
+    id: int = 0  # of the command; 0: no command
 
 
 @dataclass(frozen=True)
@@ -165,10 +209,11 @@ class Unknown:
     fields: tuple[tuple[str, str], ...]
 
 
-Event = Boot | Model | Label | State | Score | Level | Hit | Lost | Error | End | Unknown
+Event = Boot | Model | Label | State | Score | Level | Hit | Lost | Heap | Ok | File | Profile | Error | End | Unknown
 
 _KINDS: dict[str, type[Any]] = {
-    kind.name: kind for kind in (Boot, Model, Label, State, Score, Level, Hit, Lost, Error, End)
+    kind.name: kind
+    for kind in (Boot, Model, Label, State, Score, Level, Hit, Lost, Heap, Ok, File, Profile, Error, End)
 }
 _KEYS = {("model", "model"): "name", ("label", "label"): "name"}  # where attribute and key differ
 

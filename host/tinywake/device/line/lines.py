@@ -7,14 +7,17 @@ apart.
 
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tinywake.device.line.events import Event, Unknown, build, escape
 
-__all__ = ["LIMIT", "LineReader", "encode_line", "parse_line", "printable"]
+__all__ = ["LIMIT", "LineReader", "encode_command", "encode_line", "parse_line", "printable"]
 
 LIMIT = 160  # bytes of an event, check included
 _KEPT = 256  # bytes of a line that count: its last ones
+
+# Ctrl-U: what somebody had half typed goes.
+_CALL = b"\x15__import__('tinywake.commands').commands.do(\""
 
 _EVENT = re.compile(rb"@([a-z][a-z0-9_]*)((?: [a-z][a-z0-9_]*=[!-)+-<>?A-~]*)*)\*([0-9a-f]{4})", re.ASCII)
 _PROMPTS = re.compile(rb"(?:>>> |=== |\.\.\. |OK)*@")
@@ -27,11 +30,29 @@ def printable(text: str) -> str:
 
 
 def encode_line(name: str, values: Iterable[tuple[str, int | str]]) -> bytes:
-    r"""Return a line as the board writes it, "\r\n" included. The host's side uses it in tests and, later,
-    commands."""
-    pairs = (f" {key}={value if isinstance(value, int) else escape(value)}" for key, value in values)
-    body = f"@{name}{''.join(pairs)}".encode("ascii")
-    return body + b"*%04x\r\n" % binascii.crc_hqx(body, 0xFFFF)
+    r"""Return a line as the board writes it, "\r\n" included."""
+    return _checked(f"@{name}{''.join(_pairs(values))}") + b"\r\n"
+
+
+def encode_command(name: str, values: Iterable[tuple[str, int | str]]) -> bytes:
+    r"""Return a command as firmware/SERIAL.md wants it typed: a call at the prompt, a line for a loop that reads.
+
+    Raises ValueError where it would be longer than a line may be.
+    """
+    body = "".join(_pairs(values)).replace('"', "%22").replace("\\", "%5c")
+    line = _checked(f"@{name}{body}")
+    if len(line) > LIMIT:
+        raise ValueError(f"{name}: longer than a command may be ({LIMIT} bytes)")
+    return _CALL + line + b'")\r'
+
+
+def _pairs(values: Iterable[tuple[str, int | str]]) -> Iterator[str]:
+    return (f" {key}={value if isinstance(value, int) else escape(value)}" for key, value in values)
+
+
+def _checked(body: str) -> bytes:
+    line = body.encode("ascii")
+    return line + b"*%04x" % binascii.crc_hqx(line, 0xFFFF)
 
 
 def parse_line(line: bytes) -> Event | None:
