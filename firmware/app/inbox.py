@@ -20,7 +20,7 @@ told = None  # what it does when its listener has stopped: "start", "stop", a pa
 
 
 class Inbox:
-    """`read()` gives a byte, or -1 where there is none. `obey(line)` gets what may be a command: its check is unread."""
+    """`read()` gives a byte, or -1 where there is none. `obey(line)` gets what may be a command, its check unread."""
 
     def __init__(self, read, obey):
         self._read = read
