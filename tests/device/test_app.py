@@ -28,7 +28,7 @@ from tinywake.device.line.hear import listen_on
 from tinywake.device.line.lines import LineReader, encode_line
 from tinywake.device.line.port import open_port
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.device.monitor import View, monitor
+from tinywake.device.monitor import Kept, View, monitor
 from tinywake.device.targets.registry import TARGETS, open_target
 from tinywake.device.targets.target import Target
 from tinywake.device.targets.unix import UnixBoard
@@ -268,7 +268,7 @@ def test_monitor_watches_a_board(board: UnixBoard, tmp_path: Path) -> None:
     start_listening(board, bursts(48000))
     log = tmp_path / "log.jsonl"
     out = io.StringIO()
-    hits = monitor(board.port, log=log, until_end=True, seconds=20, console=Console(file=out))
+    hits = monitor(board.port, kept=Kept(log=log), until_end=True, seconds=20, console=Console(file=out))
     entries = [json.loads(line) for line in log.read_text().splitlines()]
     assert hits == len([entry for entry in entries if entry["event"] == "hit"]) > 0
     assert entries[-1]["event"] == "end"
@@ -353,7 +353,7 @@ def test_ports_and_logs_that_cannot_be_used(tmp_path: Path) -> None:
         with pytest.raises(DeviceError, match=r"^\S+: [^\n]*$"):
             monitor(port, seconds=1)
     with pytest.raises(ToolError, match="log"), socket.create_server(("127.0.0.1", 0)) as server:
-        monitor(f"socket://127.0.0.1:{server.getsockname()[1]}", log=tmp_path / "none/log", seconds=1)
+        monitor(f"socket://127.0.0.1:{server.getsockname()[1]}", kept=Kept(log=tmp_path / "none/log"), seconds=1)
 
 
 @pytest.fixture
@@ -415,7 +415,7 @@ def test_monitor_says_when_it_heard_nothing(bare: tuple[int, str]) -> None:
 def test_a_full_disk_ends_the_monitor_in_one_line(bare: tuple[int, str]) -> None:
     threading.Timer(0.3, os.write, [bare[0], b"".join(LINES)]).start()
     with pytest.raises(ToolError, match=r"^/dev/full: the log cannot be written \(No space left on device\)$"):
-        monitor(bare[1], seconds=5, log=Path("/dev/full"), console=Console(file=io.StringIO()))
+        monitor(bare[1], seconds=5, kept=Kept(log=Path("/dev/full")), console=Console(file=io.StringIO()))
 
 
 def test_what_a_board_says_cannot_steer_the_terminal(bare: tuple[int, str]) -> None:

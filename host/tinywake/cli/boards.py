@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -100,16 +101,40 @@ def image(
 
 
 def monitor(
-    port: Annotated[str, typer.Argument(help="Serial port or pyserial URL.")],
+    ports: Annotated[list[str] | None, typer.Argument(help="Serial ports or pyserial URLs; else the only one.")] = None,
     log: Annotated[Path | None, typer.Option(help="Append every event to this file, as JSON lines.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Append scores and hits to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw scores and hits at the end: .png, .svg or .pdf.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of the view.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="Leave at the first hit.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Leave at the first hit; exit code 1 without one.")] = False,
     seconds: Annotated[float | None, typer.Option(help="Leave after so long.", min=0)] = None,
+    target: Annotated[str | None, typer.Option(help="An emulated board; needs --model and --clip.")] = None,
+    model: Annotated[Path | None, typer.Option(help="With --target: a compiled model (.twm).")] = None,
+    clip: Annotated[Path | None, typer.Option(help="With --target: what it hears.")] = None,
 ) -> None:
-    """Watch a board: state, level, score and detections, live."""
+    """Watch boards: state, level, scores, detections, memory, live; keys command them [docs/monitor.md]."""
+    from tinywake.device.monitor import Kept, listening_target
     from tinywake.device.monitor import monitor as watch
+    from tinywake.device.usb.find import find_board
+    from tinywake.files import keep_apart
 
-    heard = watch(port, log=log, json=as_json, once=once, seconds=seconds, console=console)
+    kept = Kept(log, csv, plot)
+    keep_apart([path for path in (log, csv, plot) if path], [path for path in (model, clip) if path])
+    with ExitStack() as stack:
+        if target is not None:
+            if ports or model is None or clip is None:
+                raise typer.BadParameter("--target is a board of its own, which needs --model and --clip, and no port")
+            ports = [stack.enter_context(listening_target(target, model, clip))]
+        heard = watch(
+            ports or [find_board()],
+            kept=kept,
+            json=as_json,
+            once=once,
+            seconds=seconds,
+            until_end=target is not None,
+            ask=target is not None,
+            console=console,
+        )
     if once and not heard:
         raise typer.Exit(1)
 

@@ -21,7 +21,7 @@ from tinywake.device.line.lines import LineReader, printable
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["Heard", "listen_on", "play_on"]
+__all__ = ["Heard", "listen_on", "play_on", "wav_bytes"]
 
 _CLIP = "listen.wav"  # on the board, in its working directory
 _GATE = "listen-gate.twm"
@@ -64,7 +64,7 @@ def listen_on(
             board.reset()  # what was left on the heap by then goes
             labels = _load(board, model, name)
             for clip in clips:
-                _put_clip(files, clip)
+                files.put(_CLIP, wav_bytes(clip))
                 yield _listen(board, labels)
         finally:
             files.remove(_CLIP, _GATE)
@@ -86,7 +86,7 @@ def play_on(
     """
     with RawRepl(port, timeout) as board:
         files = BoardFiles(board, directory)
-        _put_clip(files, clip)
+        files.put(_CLIP, wav_bytes(clip))
         reader = LineReader()
 
         def take(data: bytes) -> None:
@@ -108,7 +108,8 @@ def _load(board: RawRepl, model: str | None, gate: str | None) -> tuple[str, ...
     return tuple(label.label for label in labels if label.wake)
 
 
-def _put_clip(files: BoardFiles, clip: npt.NDArray[np.int16]) -> None:
+def wav_bytes(clip: npt.NDArray[np.int16]) -> bytes:
+    """A clip (int16 [samples], 16 kHz mono) as the file that plays a board's microphone."""
     if clip.dtype != np.int16 or clip.ndim != 1:
         raise TypeError(f"a clip is int16 [samples], not {clip.dtype} {list(clip.shape)}")
     data = io.BytesIO()
@@ -117,7 +118,7 @@ def _put_clip(files: BoardFiles, clip: npt.NDArray[np.int16]) -> None:
         file.setsampwidth(2)
         file.setframerate(16000)
         file.writeframes(clip.astype("<i2").tobytes())
-    files.put(_CLIP, data.getvalue())
+    return data.getvalue()
 
 
 def _put_gate(files: BoardFiles, gate: str | None) -> str | None:
