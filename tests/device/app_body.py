@@ -575,6 +575,36 @@ def test_no_allocation_on_the_real_link():
     assert mic.allocated == 0, mic.allocated
 
 
+def test_no_allocation_while_no_command_comes():
+    from tinywake.inbox import Inbox
+
+    calls = []
+    mic = LockedMicrophone()
+    listener, _ = listen("live", mic)
+    inbox = Inbox(port.read_byte, calls.append)
+    noise = Inbox(iter_bytes(b"@stop id=1*00"), calls.append)  # half a line, again and again
+
+    def both():
+        inbox.poll()
+        noise.poll()
+
+    listener.between = both
+    listener.run()
+    assert mic.allocated == 0, mic.allocated
+    assert calls == []
+
+
+def iter_bytes(data):
+    """A read() that gives these bytes over and over, never nothing."""
+    at = [0]
+
+    def read():
+        at[0] = (at[0] + 1) % len(data)
+        return data[at[0] - 1]
+
+    return read
+
+
 def test_paced_takes_as_long_as_it_lasts():
     save("short.wav", wav_bytes(b"", length=6400), bytes(6400))
     began = port.ticks_ms()
