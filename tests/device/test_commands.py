@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Commands of firmware/SERIAL.md on the unix board, with a fake native module: obeyed, answered, safe from noise."""
 
+import runpy
 import shutil
 import sys
 import time
@@ -13,11 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tinywake.device.deploy import deploy
 from tinywake.device.line.events import Boot, Error, Event, File, Heap, Hit, Model, Ok, Profile, State
+from tinywake.device.line.files import BoardFiles
+from tinywake.device.line.hear import wav_bytes
 from tinywake.device.line.lines import LineReader, encode_command
 from tinywake.device.line.port import open_port
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.line.restart import restart
+from tinywake.device.targets.registry import TARGETS, open_target
 from tinywake.device.targets.unix import UnixBoard
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -301,3 +306,39 @@ def test_the_prompt_and_print_go_on_beside_commands(board: UnixBoard) -> None:
         host.until(lambda event: isinstance(event, Hit))
         assert b"\r\n91\r\n" in host.said
         assert b"Error" not in host.said
+
+
+@pytest.fixture(params=[*TARGETS])
+def target(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.lean("qemu-armv6m")
+@WAYS
+def test_commands_on_every_target(target: str, way: str, tmp_path: Path) -> None:
+    """With the native module: what is the port's (reading a byte, a clock, the stack) works on each."""
+    if lacking := TARGETS[target].available():
+        pytest.skip(lacking)
+    model = tmp_path / "loud.twm"
+    model.write_bytes(runpy.run_path(str(ROOT / "tests/core/tiny.py"))["listening_model"](threshold=120, window=1))
+    with open_target(target) as chip:
+        path = deploy(chip.port, model, board=chip.board, start=False).model_path
+        with RawRepl(chip.port, timeout=60) as repl:
+            second = wav_bytes(bursts(16000))
+            BoardFiles(repl, chip.directory).put("mic.wav", second[:40] + bytes(4) + second[44:])  # as long as the file
+            repl.exec("d = open('mic.wav', 'rb').read()[44:]\nf = open('mic.wav', 'ab')")
+            repl.exec("for _ in range(14):\n    f.write(d) and None\nf.close()")
+        with open_port(chip.port) as port:
+            host = begin(port, way)
+            assert host.order("profile", steps=10) == Ok(1)
+            last = host.until(lambda event: isinstance(event, Profile) and event.part == "step", 30)
+            assert isinstance(last, Profile)
+            assert last.us > 0
+            assert host.order("heap") == Ok(2, 0)
+            heap = [event for event in host.events if isinstance(event, Heap)][-1]
+            assert heap.free > 10_000
+            assert heap.stack > 0
+            assert host.order("load", path=path) == Ok(3)
+            host.until(lambda event: isinstance(event, State) and event.state == "listening")
+            assert host.order("stop") == Ok(4)
+            assert host.reader.bad == 0
