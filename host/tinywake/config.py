@@ -27,6 +27,7 @@ else:
     import tomli as tomllib
 
 __all__ = [
+    "CODECS",
     "Augment",
     "Counts",
     "DetectorConfig",
@@ -43,6 +44,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 _NEAR = 60  # near words of "auto"
+CODECS = ("mu-law", "ima-adpcm", "opus")  # [augment] codecs
 
 
 def _key(default: Any = MISSING, low: float | None = None, high: float | None = None, least: int = 0) -> Any:
@@ -105,9 +107,25 @@ class Augment:
     snr_db: tuple[float, float] = _key((3.0, 35.0), -20.0, 80.0)
     room: float = _key(0.5, 0.0, 1.0)
     reverb_s: tuple[float, float] = _key((0.1, 0.6), 0.02, 3.0)
-    band: float = _key(0.4, 0.0, 1.0)  # microphone curve or narrow band
+    band: float = _key(0.4, 0.0, 1.0)  # random curve or narrow band
     clipping: float = _key(0.05, 0.0, 1.0)
     peak_db: tuple[float, float] = _key((-36.0, -1.0), -70.0, 0.0)
+    babble: float = _key(0.0, 0.0, 1.0)  # of the noisy streams: other people talk, at exactly the chosen ratio
+    talkers: tuple[int, int] = _key((2, 8), 1, 40)  # in babble
+    rooms: int = _key(0, 0, 2000)  # rooms with walls and places; 0: echoes at random
+    distance_m: tuple[float, float] = _key((0.3, 4.0), 0.05, 20.0)  # from mouth to microphone, in those rooms
+    microphone: float = _key(0.0, 0.0, 1.0)  # lower limit, resonance and tilt of a cheap one
+    low_pass: float = _key(0.0, 0.0, 1.0)
+    low_pass_hz: tuple[float, float] = _key((2800.0, 7500.0), 500.0, 8000.0)
+    telephone: float = _key(0.0, 0.0, 1.0)  # 300 to 3400 Hz at 8 kHz, in 8 bits (mu-law)
+    codec: float = _key(0.0, 0.0, 1.0)
+    codecs: tuple[str, ...] = _key(CODECS, least=1)
+    dc: float = _key(0.0, 0.0, 1.0)  # a constant part
+    dc_level: tuple[float, float] = _key((0.001, 0.05), 0.0, 0.9)  # of full scale, either way
+    time_masks: int = _key(0, 0, 8)  # SpecAugment: at most so many in each second
+    time_mask_frames: int = _key(8, 1, 50)
+    frequency_masks: int = _key(0, 0, 8)  # at most so many in a stream
+    frequency_mask_channels: int = _key(5, 1, 20)
 
 
 @dataclass(frozen=True)
@@ -265,6 +283,9 @@ def _check_together(recipe: Recipe, path: Path) -> None:
     for carrier in word.carriers:
         if carrier.count("{}") != 1:
             raise ConfigError(f"{path}: word.carriers = {carrier!r} must contain {{}} once, where the word goes")
+    unknown = [name for name in recipe.augment.codecs if name not in CODECS]
+    if unknown:
+        raise ConfigError(f"{path}: augment.codecs = {unknown[0]!r} is unknown; known: {', '.join(CODECS)}")
     both = {text.lower() for text in word.near} & {text.lower() for text in word.spoken}
     if both:
         raise ConfigError(f"{path}: word.near = {min(both)!r} is also one of word.texts")

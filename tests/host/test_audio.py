@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinywake.audio.augment import Channel, babble, coloured_noise, fade, room_response, tune
+from tinywake.audio.augment.channel import Channel
+from tinywake.audio.augment.noise import babble, coloured_noise, tune
+from tinywake.audio.augment.rooms import room_response
+from tinywake.audio.augment.sound import fade
 from tinywake.audio.clips import list_clips, read_clip, speech_span, stretch, write_clip
 from tinywake.audio.features import FRAME, WINDOW, frames_of, samples_of, to_int8, warp
 from tinywake.audio.voices import engines, synth, texts

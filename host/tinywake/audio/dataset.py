@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinywake.audio.augment import Channel, Rng, Sound, fade
+from tinywake.audio.augment.channel import Channel
+from tinywake.audio.augment.masks import mask
+from tinywake.audio.augment.sound import Rng, Sound, fade
 from tinywake.audio.clips import RATE, stretch
 from tinywake.audio.features import CHANNELS, FRAME, Extract, samples_of, to_int8, warp
 from tinywake.audio.sources import Sources, Take
@@ -122,7 +124,17 @@ def _as_used(recipe: Recipe) -> Recipe:
     """For validation: voices as they are, noise as rooms have it; deliberate distortion must not set the threshold."""
     low, high = recipe.augment.snr_db
     plain = replace(
-        recipe.augment, speed=(1.0, 1.0), warp=0.0, clipping=0.0, snr_db=(min(max(low, _MILD_DB), high), high)
+        recipe.augment,
+        speed=(1.0, 1.0),
+        warp=0.0,
+        clipping=0.0,
+        snr_db=(min(max(low, _MILD_DB), high), high),
+        low_pass=0.0,
+        telephone=0.0,
+        codec=0.0,
+        dc=0.0,
+        time_masks=0,
+        frequency_masks=0,
     )
     return replace(recipe, augment=plain)
 
@@ -239,6 +251,7 @@ class _Mixer:
         width = self._recipe.augment.warp
         if width and rng.random() < 0.7:
             features = warp(features, float(rng.uniform(1 - width, 1 + width)))
+        features = mask(features, self._recipe.augment, rng)
         assert features.shape == (frames, CHANNELS)
         return to_int8(features)
 

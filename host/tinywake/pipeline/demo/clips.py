@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinywake.audio.augment import Channel, Rng, Sound, fade
+from tinywake.audio.augment.channel import Channel
+from tinywake.audio.augment.sound import Rng, Sound, fade
 from tinywake.audio.clips import RATE, Pcm, read_clip, stretch, write_clip
 from tinywake.audio.sources import cast_split, voices_of
 from tinywake.audio.voices.synth import Progress, speak_all
