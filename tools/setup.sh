@@ -5,16 +5,16 @@
 #   setup.sh cross  the system packages only, cross-compilers and emulators with them (make modules-all, targets-all, test)
 #
 #   PYTHON          the Python for .venv (3.10 or later; else the newest of python3.13 ... python3)
-#   TINYWAKE_EXTRAS what to install beside the base: train,dev
+#   TINYWAKE_EXTRAS what to install beside the base: train,world,dev
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-extras=${TINYWAKE_EXTRAS:-train,dev}
+extras=${TINYWAKE_EXTRAS:-train,world,dev}
 step() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 2; }
 
-# 1. System packages: to build the C core and MicroPython, to fuzz the core, and voices that speak English.
-debian=(gcc libc6-dev make cmake git pkg-config xz-utils clang libclang-rt-dev
+# 1. System packages: to build the C core, the vocoder (C++) and MicroPython, to fuzz the core, and voices that speak English.
+debian=(gcc g++ libc6-dev make cmake git pkg-config xz-utils clang libclang-rt-dev
     espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts)
 # To build for the boards and to run them here: Arm, RISC-V and Xtensa, QEMU, and node for rp2040js (a nodejs from
 # elsewhere brings its own npm, which Debian's would be in conflict with).
@@ -22,7 +22,7 @@ cross=(gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolib
     picolibc-xtensa-lx106-elf qemu-system-arm qemu-system-misc)
 command -v npm >/dev/null || cross+=(nodejs npm)
 [ "${1:-}" != cross ] || debian+=("${cross[@]}")
-fedora="gcc make cmake git pkgconf-pkg-config xz python3 espeak-ng flite festival festvox-kal-diphone festvox-slt-arctic-hts"
+fedora="gcc gcc-c++ make cmake git pkgconf-pkg-config xz python3 espeak-ng flite festival festvox-kal-diphone festvox-slt-arctic-hts"
 brew="python cmake make xz espeak-ng flite"
 
 # TensorFlow may have no wheels yet for the newest Python, so what the system calls python3 comes first.

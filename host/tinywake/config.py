@@ -29,6 +29,7 @@ else:
 __all__ = [
     "CODECS",
     "Augment",
+    "Conversion",
     "Counts",
     "DetectorConfig",
     "Network",
@@ -81,6 +82,19 @@ class Voices:
     speed: tuple[float, float] = _key((0.8, 1.25), 0.4, 2.5)
     pitch: tuple[float, float] = _key((0.75, 1.35), 0.4, 2.5)
     formant: tuple[float, float] = _key((0.86, 1.22), 0.5, 2.0)  # other throats for the same voice
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """[conversion]: more clips of every training clip, spoken or recorded, by the WORLD vocoder (needs pyworld)."""
+
+    per_clip: float = _key(0.0, 0.0, 50.0)  # 2: two more of each; 0.3: of three in ten
+    formant: tuple[float, float] = _key((0.84, 1.2), 0.6, 1.6)
+    pitch: tuple[float, float] = _key((0.85, 1.18), 0.5, 2.0)  # beyond what comes with the throat
+    range: tuple[float, float] = _key((0.6, 1.5), 0.0, 3.0)  # of the pitch around its mean
+    pace: tuple[float, float] = _key((0.85, 1.2), 0.5, 2.0)
+    rhythm: float = _key(0.15, 0.0, 0.5)  # how unevenly: deviation of the logarithm of the pace
+    breath: tuple[float, float] = _key((0.8, 1.4), 0.2, 5.0)  # noise in the voice
 
 
 @dataclass(frozen=True)
@@ -177,6 +191,7 @@ class Recipe:
     word: Word
     voices: Voices = Voices()
     counts: Counts = Counts()
+    conversion: Conversion = Conversion()
     augment: Augment = Augment()
     network: Network = Network()
     train: Training = Training()

@@ -54,6 +54,8 @@ def test_values_arrive(tmp_path: Path) -> None:
         (WORD + "[augment]\nsnr_db = [30, 3]\n", ["augment.snr_db", "lowest"]),
         (WORD + "[augment]\nsnr_db = [3]\n", ["augment.snr_db", "2 entries"]),
         (WORD + "[augment]\nsnr_db = 3\n", ["augment.snr_db", "list"]),
+        (WORD + "[conversion]\nper_clip = -1\n", ["conversion.per_clip", "0 to 50"]),
+        (WORD + "[conversion]\nformant = [0.8, 3]\n", ["conversion.formant", "3", "0.6 to 1.6"]),
         (WORD + '[augment]\ncodecs = ["mp4"]\n', ["augment.codecs", "'mp4'", "ima-adpcm"]),
         (WORD + "[augment]\ncodecs = []\n", ["augment.codecs", "at least 1"]),
         (WORD + "[augment]\nrooms = 2.5\n", ["augment.rooms", "2.5", "whole number"]),

@@ -6,13 +6,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from tinywake.audio.clips import RATE, Pcm, read_clip, speech_span
+from tinywake.audio.conversion.clips import convert_all, plan_conversions
+from tinywake.audio.conversion.world import version as vocoder_version
 from tinywake.audio.folders import in_validation, recordings
 from tinywake.audio.voices import texts
 from tinywake.audio.voices.engines import engines, installed
@@ -76,9 +78,10 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
     ]
     # What comes after the sound (training, detector) changes nothing here, but for the seed.
     said = near_words(recipe.word)
-    return fingerprint(
-        recipe.word, said, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, speakers, files
-    )
+    parts = [recipe.word, said, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, speakers, files]
+    if recipe.conversion.per_clip:
+        parts += [recipe.conversion, vocoder_version()]
+    return fingerprint(*parts)
 
 
 def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generator) -> dict[str, list[Utterance]]:
@@ -128,6 +131,8 @@ def gather(
                 getattr(sources, kind).extend(Take(pcm) for pcm in spoken)
     for folder in data:
         _add_folder(splits, folder, recipe.word.spoken, progress)
+    if recipe.conversion.per_clip:
+        _add_conversions(splits[0], recipe, progress, cache)
     for sources, name in zip(splits, ("training", "validation"), strict=True):
         for kind in ("words", "sentences"):
             if not any(take.exact for take in getattr(sources, kind)):
@@ -158,3 +163,19 @@ def _add_folder(
             sources.words.append(Take(pcm[first:last], exact=False, recorded=True))
         if progress and index % 50 == 0:
             progress("reading", (index + 1) / len(clips))
+
+
+def _add_conversions(sources: Sources, recipe: Recipe, progress: Progress | None, cache: Path | None) -> None:
+    """Spoken and recorded clips of every kind alike, so that a vocoder's sound says nothing about the answer."""
+    rng = np.random.default_rng([recipe.train.seed, 2])
+    planned, longest = [], PHRASE_MAX * RATE
+    for kind in ("words", "near", "other", "sentences", "recorded"):
+        takes: list[Take] = getattr(sources, kind)
+        for index, change in plan_conversions(len(takes), recipe.conversion, rng):
+            take = takes[index]
+            if not take.exact and len(take.pcm) <= longest:
+                change = replace(change, pace=max(change.pace, len(take.pcm) / longest))
+            planned.append((kind, take, change))
+    made = convert_all([(take.pcm, change) for _, take, change in planned], progress, cache=cache)
+    for (kind, take, _), pcm in zip(planned, made, strict=True):
+        getattr(sources, kind).append(replace(take, pcm=pcm))

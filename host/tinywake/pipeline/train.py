@@ -34,7 +34,8 @@ from tinywake.pipeline.listening import listening_of
 __all__ = ["STAGES", "Progress", "TrainResult", "train"]
 
 Progress = Callable[[str, float], None]  # stage, fraction 0..1
-STAGES = ("checking", "speaking", "reading", "mixing", "training", "converting")  # the first and third: recordings
+# In this order; "checking" and "reading" only with recordings, "other voices" only with conversions.
+STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "training", "converting")
 
 _FORMAT = 4  # change it when the same inputs give another model
 _KEPT = 4  # sets of streams that stay in the cache
