@@ -82,6 +82,10 @@ class Voices:
     speed: tuple[float, float] = _key((0.8, 1.25), 0.4, 2.5)
     pitch: tuple[float, float] = _key((0.75, 1.35), 0.4, 2.5)
     formant: tuple[float, float] = _key((0.86, 1.22), 0.5, 2.0)  # other throats for the same voice
+    range: tuple[float, float] = _key((1.0, 1.0), 0.0, 2.0)  # of the pitch within an utterance (espeak-ng)
+    endings: tuple[str, ...] = _key(())  # punctuation to end with, in turn by chance: other melodies
+    piper: tuple[str, ...] = _key(())  # voices of one's own: VOICE.onnx, its VOICE.onnx.json beside it
+    commands: tuple[str, ...] = _key(())  # programs that write a wav: "say-it --text {text} -o {wav}"
 
 
 @dataclass(frozen=True)

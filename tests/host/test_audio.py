@@ -307,6 +307,29 @@ def test_real_engines_speak(name: str, tmp_path: Path) -> None:
     assert 2500 < lengths[1] <= lengths[0] < 32_000
 
 
+def test_espeak_moves_its_pitch_as_far_as_it_was_asked_to(tmp_path: Path) -> None:
+    engine = engines.Espeak()
+    if not engine.version():
+        pytest.skip(f"espeak-ng is not installed ({engine.remedy})")
+    voice = Voice("espeak-ng", "en-us", "espeak-ng/en-us")
+    spread = []
+    for factor in (0.2, 1.0, 2.0):
+        path = tmp_path / f"{factor}.wav"
+        engine.speak([(Utterance("computers & <cameras> are mine", voice, range=factor), path)])
+        pcm = read_clip(path).astype(float)
+        lags = []
+        for at in range(4000, len(pcm) - 4000, 400):
+            frame = pcm[at : at + 800]
+            if np.abs(pcm[at : at + 1060]).max() < 500:
+                continue
+            correlation = [np.corrcoef(frame, pcm[at + lag : at + lag + 800])[0, 1] for lag in range(80, 260)]
+            if max(correlation) > 0.85:
+                lags.append(80 + int(np.argmax(correlation)))
+        assert len(lags) > 15
+        spread.append(float(np.std(np.log(lags))))
+    assert spread[0] < 0.7 * spread[1] < spread[1] < 0.85 * spread[2]
+
+
 def test_the_espeak_library_speaks_without_the_program(tmp_path: Path) -> None:
     library = EspeakLibrary.find()
     if library is None:

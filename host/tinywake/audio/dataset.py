@@ -8,10 +8,11 @@ that neither padding, place nor channel gives the answer away.
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from tinywake.audio.augment.sound import Rng, Sound, fade
 from tinywake.audio.clips import RATE, stretch
 from tinywake.audio.features import CHANNELS, FRAME, Extract, samples_of, to_int8, warp
 from tinywake.audio.sources import Sources, Take
+from tinywake.audio.voices.census import Census
 from tinywake.audio.voices.synth import Progress
 from tinywake.config import Recipe
 from tinywake.files import write_beside
@@ -36,6 +38,7 @@ _LONG = 3000  # frames of one stream of validation negatives: 30 s
 _LATEST = 40  # frames after its end by which the word must have been heard
 _EARLIEST = 8  # frames before its end at which it may be heard
 _MILD_DB = 10.0  # the least signal-to-noise ratio in validation
+_ARRAYS = ("features", "labels", "positives", "negatives")
 _LEAD = 80  # the front end has run for up to so many frames before a stream begins
 
 
@@ -47,6 +50,7 @@ class Dataset:
     labels: NDArray[np.uint8]  # [streams, steps]
     positives: NDArray[np.int8]  # [clips, frames, 40], validation voices, one word in each
     negatives: NDArray[np.int8]  # [pieces, 3000, 40], validation voices, no word at all
+    voices: tuple[Census, Census] = (Census(), Census())  # who trains, who validates
 
     @property
     def hours(self) -> float:
@@ -117,6 +121,7 @@ def build(
         np.stack([labels for _, labels in streams]),
         np.stack([features for features, _ in results[2]]),
         np.stack([features for features, _ in results[3]]),
+        (splits[0].tally.census(), splits[1].tally.census()),
     )
 
 
@@ -141,7 +146,8 @@ def _as_used(recipe: Recipe) -> Recipe:
 
 def save(path: Path, dataset: Dataset) -> None:
     """Write the arrays, beside and renamed."""
-    arrays = {name: getattr(dataset, name) for name in ("features", "labels", "positives", "negatives")}
+    arrays = {name: getattr(dataset, name) for name in _ARRAYS}
+    arrays["voices"] = np.array(json.dumps([asdict(census) for census in dataset.voices]))
 
     def write(part: Path) -> None:
         with part.open("wb") as file:
@@ -154,8 +160,10 @@ def load(path: Path) -> Dataset | None:
     """What `save` wrote; None when it is not there or cannot be read (then it is made again)."""
     try:
         with np.load(path) as arrays:
-            return Dataset(arrays["features"], arrays["labels"], arrays["positives"], arrays["negatives"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            train, validation = (Census.of(facts) for facts in json.loads(str(arrays["voices"])))
+            features, labels, positives, negatives = (arrays[name] for name in _ARRAYS)
+            return Dataset(features, labels, positives, negatives, (train, validation))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
 
 

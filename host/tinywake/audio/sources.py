@@ -17,7 +17,9 @@ from tinywake.audio.conversion.clips import convert_all, plan_conversions
 from tinywake.audio.conversion.world import version as vocoder_version
 from tinywake.audio.folders import in_validation, recordings
 from tinywake.audio.voices import texts
+from tinywake.audio.voices.census import Tally
 from tinywake.audio.voices.engines import engines, installed
+from tinywake.audio.voices.own import own_voices
 from tinywake.audio.voices.synth import Progress, speak_all
 from tinywake.audio.voices.voice import Utterance, VoiceSplit, cast, split_voices
 from tinywake.audio.words.near import near_words
@@ -50,13 +52,14 @@ class Sources:
     sentences: list[Take] = field(default_factory=list)
     recorded: list[Take] = field(default_factory=list)  # other speech of the folders
     noises: list[Pcm] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)  # who was heard in all of these
 
 
 def voices_of(recipe: Recipe) -> VoiceSplit:
     """The installed voices dealt by the recipe. Raises ToolError and ConfigError."""
-    return split_voices(
-        installed(recipe.voices.engines, recipe.voices.accents), recipe.voices.validation, recipe.voices.held_out
-    )
+    voices = recipe.voices
+    every = installed(voices.engines, voices.accents, own_voices(voices))
+    return split_voices(every, voices.validation, voices.held_out)
 
 
 def identity(recipe: Recipe, data: Sequence[Path]) -> str:
@@ -79,6 +82,8 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
     # What comes after the sound (training, detector) changes nothing here, but for the seed.
     said = near_words(recipe.word)
     parts = [recipe.word, said, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, speakers, files]
+    own = [(voice.key, voice.content) for voice in own_voices(recipe.voices)]
+    parts += [own] if own else []
     if recipe.conversion.per_clip:
         parts += [recipe.conversion, vocoder_version()]
     return fingerprint(*parts)
@@ -123,7 +128,9 @@ def gather(
     splits = (Sources(), Sources())
     for sources, plan in zip(splits, casts, strict=True):
         for kind, said in plan.items():
-            spoken = [read_clip(path) for path in islice(paths, len(said)) if path]
+            heard = [(path, one.voice) for path, one in zip(islice(paths, len(said)), said, strict=True) if path]
+            spoken = [read_clip(path) for path, _ in heard]
+            sources.tally.spoken.update(voice for _, voice in heard)
             if kind in ("phrases", "near_phrases"):
                 same = sources.words if kind == "phrases" else sources.near
                 same += [Take(pcm, exact=False) for pcm in spoken]
@@ -153,6 +160,7 @@ def _add_folder(
                 sources.noises.append(pcm)
         elif clip.kind == "other":
             sources.recorded.append(Take(pcm[first:last], recorded=True))
+            sources.tally.recorded[clip.speaker] += 1
         else:
             if last - first > WORD_MAX * RATE:
                 raise AudioError(
@@ -161,6 +169,7 @@ def _add_folder(
             if clip.kind == "phrase" and last - first > PHRASE_MAX * RATE:
                 continue  # a stream has no room for it, and without all of it nobody knows where the word is
             sources.words.append(Take(pcm[first:last], exact=False, recorded=True))
+            sources.tally.recorded[clip.speaker] += 1
         if progress and index % 50 == 0:
             progress("reading", (index + 1) / len(clips))
 
@@ -179,3 +188,4 @@ def _add_conversions(sources: Sources, recipe: Recipe, progress: Progress | None
     made = convert_all([(take.pcm, change) for _, take, change in planned], progress, cache=cache)
     for (kind, take, _), pcm in zip(planned, made, strict=True):
         getattr(sources, kind).append(replace(take, pcm=pcm))
+    sources.tally.conversions += len(made)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinywake.audio.sources import voices_of
+from tinywake.audio.voices.census import Census
 from tinywake.compiler.build import Compiled
 from tinywake.config import Recipe
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
@@ -14,13 +14,19 @@ from tinywake.evaluate.metrics import DetCurve, poisson_bounds
 __all__ = ["card"]
 
 
-def card(recipe: Recipe, data: Sequence[Path], compiled: Compiled, curve: DetCurve, threshold: int) -> str:
+def card(
+    recipe: Recipe,
+    data: Sequence[Path],
+    compiled: Compiled,
+    curve: DetCurve,
+    threshold: int,
+    voices: tuple[Census, Census],
+) -> str:
     """Return the text. The same arguments give the same text: no dates, no paths of this machine.
 
     data: folders of recordings, named without their place. curve: on the validation voices. threshold: 0..255.
+    voices: those that trained, those that chose the threshold.
     """
-    voices = voices_of(recipe)
-    people = {name: len({voice.timbre for voice in getattr(voices, name)}) for name in ("train", "validation")}
     low, high = poisson_bounds(int(curve.false_accepts[threshold]), curve.hours)
     step = 10 * recipe.network.stride
     plan = compiled.plan
@@ -40,8 +46,8 @@ Written by `tinywake train`; the recipe has every parameter.
 | work | {compiled.graph.macs():,} multiply-accumulates every {step} ms |
 | receptive field | {10 * recipe.network.window + 20} ms |
 | detector | mean of {rule.window} steps over {threshold}/256, {rule.refractory_ms} ms refractory |
-| voices in training | {people["train"]} synthetic timbres or people ({len(voices.train)} voices) |
-| voices that chose the threshold | {people["validation"]} others ({len(voices.validation)} voices) |
+| voices in training | {voices[0]} |
+| voices that chose the threshold | {voices[1]} |
 | recordings | {recordings} |
 
 On the voices that chose the threshold (so these are no independent figures), {curve.positives} clips with the word and

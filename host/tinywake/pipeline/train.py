@@ -19,6 +19,7 @@ from tinywake.audio import dataset, sources
 from tinywake.audio.clips import Pcm
 from tinywake.audio.features import Extract
 from tinywake.audio.folders import IN_VALIDATION
+from tinywake.audio.voices.census import Census
 from tinywake.compiler.build import compile_tflite
 from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.core import Frontend, Model
@@ -57,6 +58,7 @@ class TrainResult:
     twm_bytes: int
     sha256: str  # of model.tflite, then model.twm
     key: str  # of everything the model depends on
+    voices: tuple[Census, Census]  # that trained it, that chose the threshold
     reused: bool = False  # nothing had changed, nothing was done
 
     def facts(self) -> dict[str, object]:
@@ -69,6 +71,8 @@ class TrainResult:
         return [
             f"{self.model}: {self.twm_bytes:,} bytes{' (up to date)' if self.reused else ''}, hears {self.label!r}",
             f"{self.tflite}: {self.tflite_bytes:,} bytes",
+            f"trained on {self.voices[0]}",
+            f"checked on {self.voices[1]}",
             f"voices it was not trained on (synthetic; of --data, {100 * IN_VALIDATION:.0f} % of the speakers): "
             f"{100 * self.miss_rate:.1f} % missed, {self.false_accepts} false accepts in {60 * self.hours:.0f} minutes "
             f"({low:.1f} to {high:.1f} an hour) at threshold {self.threshold}, which was chosen on them",
@@ -113,7 +117,7 @@ def train(
     )
     write_beside(twm, lambda part: part.write_bytes(compiled.blob))
     plot_det({"validation voices": curve}, out_dir / "det.png", recipe.word.label)
-    described = card(recipe, data_dirs, compiled, curve, threshold)
+    described = card(recipe, data_dirs, compiled, curve, threshold, data.voices)
     write_beside(out_dir / "CARD.md", lambda part: part.write_text(described, encoding="utf-8"))
     result = TrainResult(
         twm,
@@ -127,6 +131,7 @@ def train(
         len(compiled.blob),
         hashlib.sha256(content + compiled.blob).hexdigest(),
         key,
+        data.voices,
     )
     record = {name: value for name, value in asdict(result).items() if name not in ("model", "tflite", "reused")}
     text = json.dumps(record, indent=1) + "\n"
@@ -143,7 +148,8 @@ def _finished(folder: Path, key: str) -> TrainResult | None:
         if record["key"] != key or record["sha256"] != hashlib.sha256(content).hexdigest():
             return None
         Model.open(twm)  # an earlier version may have written another format
-        return TrainResult(twm, tflite, **record, reused=True)
+        train, validation = (Census.of(facts) for facts in record.pop("voices"))
+        return TrainResult(twm, tflite, **record, voices=(train, validation), reused=True)
     except (OSError, ValueError, KeyError, TypeError, FormatError):
         return None
 

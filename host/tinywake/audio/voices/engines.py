@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import math
 import re
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinywake.audio.voices.espeak import EspeakLibrary
+from tinywake.audio.voices.own import Command, Piper
 from tinywake.audio.voices.voice import Engine, Utterance, Voice
 from tinywake.errors import ToolError
 
@@ -94,11 +96,15 @@ class Espeak:
             pace = max(80, min(450, round(175 * said.speed)))  # words a minute
             tone = max(0, min(99, round(50 + 75 * math.log2(said.pitch))))
             if self._program:
-                _run(
-                    [self._program, "-v", said.voice.name, "-s", str(pace), "-p", str(tone), "-w", str(path), said.text]
-                )
+                prosody = ["-s", str(pace), "-p", str(tone)]
+                text = said.text
+                if said.range != 1:  # the program has no option for it, its markup has
+                    prosody.append("-m")
+                    text = f'<prosody range="{round(100 * said.range)}%">{html.escape(text)}</prosody>'
+                _run([self._program, "-v", said.voice.name, *prosody, "-w", str(path), text])
             elif self._library:
-                self._library.speak(said.text, said.voice.name, pace, tone, path)
+                span = max(0, min(100, round(50 * said.range)))
+                self._library.speak(said.text, said.voice.name, pace, tone, path, span=span)
 
 
 class _Program:
@@ -187,15 +193,17 @@ def _ascii(text: str) -> str | None:
 
 
 ENGINES: dict[str, type[Engine]] = {"espeak-ng": Espeak, "flite": Flite, "festival": Festival}
+_OWN: dict[str, type[Engine]] = {"piper": Piper, "command": Command}  # a recipe brings their voices
 
 
 def engines(names: Sequence[str] = ()) -> dict[str, Engine]:
     """The engines named, each of which must be installed; without names, all that are. Raises ToolError."""
     ready: dict[str, Engine] = {}
+    known = {**ENGINES, **_OWN}
     for name in names or ENGINES:
-        if name not in ENGINES:
-            raise ToolError(f"voices.engines: no text-to-speech engine {name!r} is known; known: {', '.join(ENGINES)}")
-        engine = ENGINES[name]()
+        if name not in known:
+            raise ToolError(f"voices.engines: no text-to-speech engine {name!r} is known; known: {', '.join(known)}")
+        engine = known[name]()
         if engine.version():
             ready[name] = engine
         elif names:
@@ -206,10 +214,13 @@ def engines(names: Sequence[str] = ()) -> dict[str, Engine]:
     return ready
 
 
-def installed(names: Sequence[str] = (), accents: Sequence[str] = ("en-us",)) -> list[Voice]:
-    """Every voice of these engines, in a fixed order. Raises ToolError as `engines` does, or when there is no voice."""
+def installed(names: Sequence[str] = (), accents: Sequence[str] = ("en-us",), own: Sequence[Voice] = ()) -> list[Voice]:
+    """Every voice of these engines and the user's `own`, in a fixed order.
+
+    Raises ToolError as `engines` does, or when there is no voice.
+    """
     ready = engines(names)
-    voices = [voice for engine in ready.values() for voice in engine.voices(accents)]
+    voices = [*(voice for engine in ready.values() for voice in engine.voices(accents)), *own]
     if not voices:
         raise ToolError(f"{', '.join(ready)}: installed, but without a single voice")
     return voices

@@ -15,7 +15,7 @@ import soundfile
 __all__ = ["EspeakLibrary"]
 
 _SYNCHRONOUS, _WHOLE_BUFFER = 2, 0  # espeak_AUDIO_OUTPUT, and the library's own buffer length
-_RATE, _PITCH = 1, 3  # espeak_PARAMETER
+_RATE, _PITCH, _RANGE = 1, 3, 4  # espeak_PARAMETER
 _UTF8 = 1
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -50,14 +50,17 @@ class EspeakLibrary:
         """As in "1.52.0"."""
         return str(self._lib.espeak_Info(None).decode())
 
-    def speak(self, text: str, voice: str, words_a_minute: int, pitch: int, path: Path) -> None:
-        """Write a wav; no file when the voice is unknown or nothing was said. `pitch` is 0 to 99."""
+    def speak(self, text: str, voice: str, words_a_minute: int, pitch: int, path: Path, *, span: int = 50) -> None:
+        """Write a wav; no file when the voice is unknown or nothing was said.
+
+        `pitch` is 0 to 99, `span`, how far it moves around its mean, 0 to 100.
+        """
         with self._lock:
             self._sound.clear()
             if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
                 return
-            self._lib.espeak_SetParameter(_RATE, words_a_minute, 0)
-            self._lib.espeak_SetParameter(_PITCH, pitch, 0)
+            for parameter, value in ((_RATE, words_a_minute), (_PITCH, pitch), (_RANGE, span)):
+                self._lib.espeak_SetParameter(parameter, value, 0)
             said = text.encode() + b"\0"
             self._lib.espeak_Synth(said, ctypes.c_size_t(len(said)), 0, 0, 0, _UTF8, None, None)
             self._lib.espeak_Synchronize()

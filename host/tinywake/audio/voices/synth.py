@@ -6,7 +6,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tinywake.audio.clips import RATE, read_clip, speech_span, stretch, write_clip
@@ -60,12 +60,19 @@ def speak_all(
     if missing and len(failed) > max(2, len(set(paths)) // 5):  # of all: a second run misses only what failed before
         said = failed[0]
         text = f"{said.text!r} in {said.voice.name}"
+        why = getattr(ready[said.voice.engine], "trouble", "")  # programs of one's own say why
+        text += f": {why}" if why else ""
         raise ToolError(f"{said.voice.engine}: could not say {len(failed)} of {len(missing)} texts, as {text}")
     return [path if path in found else None for path in paths]
 
 
 def _place(root: Path, said: Utterance, version: str) -> Path:
-    name = fingerprint(_FORMAT, version, said)[:40]
+    plain = asdict(said)
+    del plain["voice"]["source"], plain["voice"]["language"]  # where a voice lies and what it is called change no sound
+    for later, usual in ((plain, ("range", 1.0)), (plain["voice"], ("content", ""))):
+        if later[usual[0]] == usual[1]:
+            del later[usual[0]]  # so that a new choice leaves the names of what was spoken without it
+    name = fingerprint(_FORMAT, version, plain)[:40]
     return root / name[:2] / f"{name}.flac"
 
 

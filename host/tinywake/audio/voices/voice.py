@@ -31,6 +31,14 @@ class Voice:
     name: str
     speaker: str
     pitch: bool = True  # the engine can change the pitch
+    language: str = ""  # as its file says, for voices that come in files
+    source: str = ""  # a user's own voice: its file, or the command that speaks
+    content: str = ""  # what decides the sound of one's own voice, wherever it lies
+
+    @property
+    def accent(self) -> str:
+        """Its language or accent; "" where nobody says."""
+        return self.name.partition("+")[0] if self.engine == "espeak-ng" else self.language
 
     @property
     def key(self) -> str:
@@ -52,6 +60,7 @@ class Utterance:
     speed: float = 1.0
     pitch: float = 1.0
     formant: float = 1.0
+    range: float = 1.0  # of the pitch around its mean
 
 
 class Engine(Protocol):
@@ -147,5 +156,10 @@ def cast(
         pitch *= formant**_PITCH_OF_FORMANT if voice.pitch else 1.0
         if not voice.pitch:
             pitch = formant
-        utterances.append(Utterance(texts[index % len(texts)], voice, *(round(x, 2) for x in (speed, pitch, formant))))
+        melody, text = 1.0, texts[index % len(texts)]
+        if ranges.range != (1.0, 1.0):
+            melody = float(rng.uniform(*ranges.range))
+        if ranges.endings:
+            text = text.rstrip(" .,;:!?") + ranges.endings[int(rng.integers(len(ranges.endings)))]
+        utterances.append(Utterance(text, voice, *(round(x, 2) for x in (speed, pitch, formant, melody))))
     return utterances
