@@ -316,12 +316,12 @@ def test_espeak_moves_its_pitch_as_far_as_it_was_asked_to(tmp_path: Path) -> Non
     for factor in (0.2, 1.0, 2.0):
         path = tmp_path / f"{factor}.wav"
         engine.speak([(Utterance("computers & <cameras> are mine", voice, range=factor), path)])
-        pcm = read_clip(path).astype(float)
+        pcm = read_clip(path) + np.random.default_rng(0).normal(
+            0, 2, len(read_clip(path))
+        )  # silence correlates with none
         lags = []
         for at in range(4000, len(pcm) - 4000, 400):
             frame = pcm[at : at + 800]
-            if np.abs(pcm[at : at + 1060]).max() < 500:
-                continue
             correlation = [np.corrcoef(frame, pcm[at + lag : at + lag + 800])[0, 1] for lag in range(80, 260)]
             if max(correlation) > 0.85:
                 lags.append(80 + int(np.argmax(correlation)))
