@@ -30,9 +30,12 @@
 #if defined(TW_WIDE) // defined by builds for computers: vectors, and 16 kB of stack
 void tw_conv2d_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
 void tw_depthwise_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
+void tw_fully_connected_wide(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
+void tw_fully_connected_part_wide(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y);
 #define TW_CONV2D tw_conv2d_wide
 #define TW_DEPTHWISE tw_depthwise_wide
-#define TW_FULLY_CONNECTED tw_fully_connected_s8
+#define TW_FULLY_CONNECTED tw_fully_connected_wide
+#define TW_FULLY_CONNECTED_PART tw_fully_connected_part_wide
 #elif TW_ARMV6M
 // How a function of assembly begins, and ends, that changes r4 to r11.
 void tw_save(void);

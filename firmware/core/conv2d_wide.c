@@ -13,17 +13,23 @@
 #define GATHERED 4096 // elements of them
 #define TAPS 96       // of weights that are laid out at a time
 #define LANES 16      // channels
+#define FEW 8         // channels, whose weights are not laid out
 
 typedef int16_t lanes_t[LANES][2]; // of two taps
 
+// Elements that a pixel's row takes in the room: whole vectors.
+static inline uint32_t pitch_of(uint32_t row) {
+    return (row + 15) & ~15u;
+}
+
 typedef struct {
-    int16_t x[GATHERED]; // [pixel][row]
+    int16_t x[GATHERED]; // [pixel][pitch_of(row)]
     lanes_t w[TAPS / 2];
     int32_t sums[PIXELS][LANES];
 } room_t;
 
-// Eight at a time, which a compiler makes one vector of.
-static inline void widen(const int8_t *from, uint32_t n, int16_t *to) {
+// Eight at a time, which a compiler makes one vector of, for processors that have an operation for it.
+static inline int16_t *widen(const int8_t *from, uint32_t n, int16_t *to) {
     uint32_t i = 0;
     for (; i + 8 <= n; i += 8) {
         int8_t eight[8];
@@ -37,33 +43,38 @@ static inline void widen(const int8_t *from, uint32_t n, int16_t *to) {
     for (; i < n; ++i) {
         to[i] = from[i];
     }
+    return to + n;
+}
+
+static inline int16_t *repeat(int32_t value, uint32_t n, int16_t *to) {
+    for (uint32_t i = 0; i < n; ++i) {
+        to[i] = (int16_t)value;
+    }
+    return to + n;
 }
 
 // What a pixel reads, and zeros up to the end of the row.
+TW_VECTOR
 static void gather(const tw_conv_t *p, const int8_t *x, uint32_t pixel, uint32_t row, int16_t *restrict to) {
     const int32_t top = (int32_t)(pixel / p->out.w * p->stride_h) - p->pad_top;
     const int32_t left = (int32_t)(pixel % p->out.w * p->stride_w) - p->pad_left;
-    const bool inside = left >= 0 && left + (p->kernel_w - 1) * p->dilation_w < p->in.w;
-    const bool together = inside && p->dilation_w == 1;
-    const uint32_t run = together ? (uint32_t)p->kernel_w * p->in.c : p->in.c;
+    const int32_t taps = p->dilation_w == 1 ? p->kernel_w : 1, zero = p->in.zero_point; // taps in one piece
+    const uint32_t c = p->in.c;
     const int16_t *end = to + row;
     for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
-        const int32_t iy = top + ky * p->dilation_h;
-        for (int32_t kx = 0; kx < (together ? 1 : p->kernel_w); ++kx, to += run) {
-            const int32_t ix = left + kx * p->dilation_w;
-            if (iy >= 0 && iy < p->in.h && ix >= 0 && ix < p->in.w) {
-                const int8_t *from = x + ((size_t)iy * p->in.w + (size_t)ix) * p->in.c;
-                widen(from, run, to);
-            } else {
-                for (uint32_t i = 0; i < run; ++i) {
-                    to[i] = p->in.zero_point;
-                }
+        const int32_t iy = top + ky * p->dilation_h, w = iy >= 0 && iy < p->in.h ? p->in.w : 0;
+        const int8_t *line = x + (w ? (size_t)iy * p->in.w * c : 0);
+        for (int32_t kx = 0; kx < p->kernel_w; kx += taps) {
+            const int32_t ix = left + kx * p->dilation_w, last = ix + taps;
+            const int32_t from = ix < 0 ? 0 : ix < w ? ix : w, until = last < from ? from : last < w ? last : w; // inside
+            to = repeat(zero, (uint32_t)(until > from ? from - ix : taps) * c, to);
+            if (until > from) {
+                to = widen(line + (size_t)from * c, (uint32_t)(until - from) * c, to);
+                to = repeat(zero, (uint32_t)(last - until) * c, to);
             }
         }
     }
-    while (to < end) {
-        *to++ = 0;
-    }
+    repeat(0, (uint32_t)(end - to), to);
 }
 
 // Weights of some taps, of n channels.
@@ -162,21 +173,68 @@ TW_AVX2 static void dot_avx2(lanes_t *w, uint32_t taps, const int16_t *x, uint32
 }
 #endif
 
+#ifdef TW_AVX2
+// Adds up taps of two channels and four pixels in vectors of taps, with no weights laid out. `words` of four are left at the
+// end of a row, where elements of x are 0 up to a whole vector.
+TW_AVX2 static void dot_rows_avx2(const uint8_t *const w[2], uint32_t row, const int16_t *x, int32_t *sums) {
+    static const int32_t some[] = {-1, -1, -1, 0, 0, 0};
+    const uint8_t *w0 = w[0], *w1 = w[1];
+    const uint32_t pitch = pitch_of(row);
+    tw_8_words_t acc[4][2] = {{{0}}};
+    for (uint32_t i = 0; i < row; i += 16) {
+        tw_16_bytes_t a, b;
+        if (i + 16 <= row) {
+            a = *(const tw_16_bytes_t *)(w0 + i), b = *(const tw_16_bytes_t *)(w1 + i);
+        } else {
+            const tw_4_words_t mask = *(const tw_4_words_t *)(some + 3 - (row - i) / 4);
+            a = (tw_16_bytes_t)__builtin_ia32_maskloadd((const tw_4_words_t *)(w0 + i), mask);
+            b = (tw_16_bytes_t)__builtin_ia32_maskloadd((const tw_4_words_t *)(w1 + i), mask);
+        }
+        const tw_16_shorts_t first = tw_wide_shorts(a ^ -128);
+        const tw_16_shorts_t second = tw_wide_shorts(b ^ -128);
+        for (uint32_t pixel = 0; pixel < 4; ++pixel) {
+            const tw_16_shorts_t both = *(const tw_16_shorts_t *)(x + pixel * pitch + i);
+            acc[pixel][0] += (tw_8_words_t)__builtin_ia32_pmaddwd256(first, both);
+            acc[pixel][1] += (tw_8_words_t)__builtin_ia32_pmaddwd256(second, both);
+        }
+    }
+    for (uint32_t pixel = 0; pixel < 4; pixel += 2) {
+        const tw_8_words_t four = __builtin_ia32_phaddd256(__builtin_ia32_phaddd256(acc[pixel][0], acc[pixel][1]),
+            __builtin_ia32_phaddd256(acc[pixel + 1][0], acc[pixel + 1][1])); // and their other halves
+        const tw_8_words_t whole = four + __builtin_shufflevector(four, four, 4, 5, 6, 7, 0, 1, 2, 3);
+        memcpy(sums + pixel * LANES, &whole, 8);
+        memcpy(sums + (pixel + 1) * LANES, (const int8_t *)&whole + 8, 8);
+    }
+}
+#endif
+
 // Sums of n channels for whole fours of pixels.
 static void sum_up(room_t *room, const uint8_t *weights, uint32_t row, uint32_t pixels, uint32_t n) {
+    const uint32_t pitch = pitch_of(row);
+#ifdef TW_AVX2
+    if (n <= FEW && __builtin_cpu_supports("avx2")) {
+        for (uint32_t lane = 0; lane < n; lane += 2) {
+            const uint8_t *both[2] = {weights + lane * row, weights + (lane + 1 < n ? lane + 1 : lane) * row};
+            for (uint32_t pixel = 0; pixel < pixels; pixel += 4) {
+                dot_rows_avx2(both, row, room->x + pixel * pitch, (int32_t *)room->sums + pixel * LANES + lane);
+            }
+        }
+        return;
+    }
+#endif
     memset(room->sums, 0, (pixels + 3) / 4 * 4 * sizeof room->sums[0]);
     for (uint32_t tap = 0; tap < row; tap += TAPS) {
         const uint32_t taps = row - tap < TAPS ? row - tap : TAPS;
         lay_out_lanes(weights + tap, row, taps, n, room->w);
         for (uint32_t pixel = 0; pixel < pixels; pixel += 4) {
-            const int16_t *x = room->x + pixel * row + tap;
+            const int16_t *x = room->x + pixel * pitch + tap;
 #ifdef TW_AVX2
             if (__builtin_cpu_supports("avx2")) {
-                dot_avx2(room->w, taps, x, row, room->sums + pixel);
+                dot_avx2(room->w, taps, x, pitch, room->sums + pixel);
                 continue;
             }
 #endif
-            dot(room->w, taps, x, row, room->sums + pixel);
+            dot(room->w, taps, x, pitch, room->sums + pixel);
         }
     }
 }
@@ -198,11 +256,12 @@ void tw_conv2d_wide(const tw_conv_t *p, const int8_t *x, int8_t *y) {
         return;
     }
     room_t room; // 15 kB
-    const uint32_t most = GATHERED / row < PIXELS ? GATHERED / row / 4 * 4 : PIXELS;
+    const uint32_t pitch = pitch_of(row);
+    const uint32_t most = GATHERED / pitch < PIXELS ? GATHERED / pitch / 4 * 4 : PIXELS;
     for (uint32_t pixel = 0, n; pixel < pixels; pixel += n, y += n * p->out.c) {
         n = pixels - pixel < most ? pixels - pixel : most;
         for (uint32_t k = 0; k < n || k % 4; ++k) {
-            gather(p, x, pixel + (k < n ? k : 0), row, room.x + k * row); // whole fours; what is too much is not written
+            gather(p, x, pixel + (k < n ? k : 0), pitch, room.x + k * pitch); // whole fours; what is too much is not written
         }
         run_group(p, &room, row, n, y);
     }

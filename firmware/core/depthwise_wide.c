@@ -81,8 +81,8 @@ TW_AVX2 static void sum_pairs(const laid_out_t *l, const int8_t *const *taps, ui
             __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
         const tw_16_bytes_t last =
             __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-        low += (tw_8_words_t)__builtin_ia32_pmaddwd256(__builtin_convertvector(first, tw_16_shorts_t), w[0]);
-        high += (tw_8_words_t)__builtin_ia32_pmaddwd256(__builtin_convertvector(last, tw_16_shorts_t), w[1]);
+        low += (tw_8_words_t)__builtin_ia32_pmaddwd256(tw_wide_shorts(first), w[0]);
+        high += (tw_8_words_t)__builtin_ia32_pmaddwd256(tw_wide_shorts(last), w[1]);
     }
     *(tw_8_words_t *)sums = low;
     *(tw_8_words_t *)(sums + 8) = high;

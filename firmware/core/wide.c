@@ -5,6 +5,8 @@
 #include "fixed.h"
 #include "wide.h"
 
+#include <string.h>
+
 // In 32 bits: requant_armv6m.h says why that is exact.
 TW_VECTOR
 static void requant_bounded(const tw_conv_t *p, uint32_t first, uint32_t n, const int32_t *sums, int8_t *y) {
@@ -50,22 +52,26 @@ TW_AVX2 static inline tw_8_words_t requant_8(const step_8_t *step, const int32_t
     return (product + step->add - (128 & (sum >> 31))) >> step->right;
 }
 
-// n channels, a multiple of 16.
+// n channels, a multiple of 8.
 TW_AVX2 static void requant_avx2(
     const tw_conv_t *p, uint32_t n, const tw_wide_t *of, const int32_t *sums, int8_t *y) {
     const tw_16_chars_t low = (tw_16_chars_t)(p->act_min - (tw_16_bytes_t){0});
     const tw_16_chars_t high = (tw_16_chars_t)(p->act_max - (tw_16_bytes_t){0});
     for (uint32_t i = 0; i < n; i += 16) {
-        const step_8_t step[2] = {prepare_8(p, of->first + i), prepare_8(p, of->first + i + 8)};
+        const uint32_t upper = i + 8 < n ? 8 : 0;
+        const step_8_t step[2] = {prepare_8(p, of->first + i), prepare_8(p, of->first + i + upper)};
         const int32_t *at = sums + i;
         int8_t *to = y + i;
         for (uint32_t pixel = 0; pixel < of->pixels; ++pixel, at += of->pitch, to += p->out.c) {
             const tw_16_shorts_t shorts = (tw_16_shorts_t)__builtin_ia32_packssdw256(
-                requant_8(&step[0], at), requant_8(&step[1], at + 8)); // fours of channels: 0, 2, 1, 3
+                requant_8(&step[0], at), requant_8(&step[1], at + upper)); // fours of channels: 0, 2, 1, 3
             const tw_8_words_t bytes = (tw_8_words_t)__builtin_ia32_packsswb256(shorts, shorts); // 0, 2, 0, 2, 1, 3, ...
             const tw_16_chars_t ordered = (tw_16_chars_t)__builtin_shufflevector(bytes, bytes, 0, 4, 1, 5);
-            *(tw_16_bytes_t *)to =
-                (tw_16_bytes_t)__builtin_ia32_pminsb128(__builtin_ia32_pmaxsb128(ordered, low), high);
+            const tw_16_chars_t clamped = __builtin_ia32_pminsb128(__builtin_ia32_pmaxsb128(ordered, low), high);
+            memcpy(to, &clamped, 8);
+            if (upper) {
+                memcpy(to + 8, (const int8_t *)&clamped + 8, 8);
+            }
         }
     }
 }
@@ -91,7 +97,7 @@ void tw_wide_requant(const tw_conv_t *p, bool narrow, const tw_wide_t *of, const
     uint32_t done = 0;
 #ifdef TW_AVX2
     if (narrow && __builtin_cpu_supports("avx2")) {
-        done = of->n & ~15u;
+        done = of->n & ~7u;
         requant_avx2(p, done, of, sums, y);
     }
 #endif

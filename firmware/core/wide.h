@@ -15,8 +15,14 @@ typedef int8_t tw_16_bytes_t __attribute__((vector_size(16), aligned(1), may_ali
 typedef int8_t tw_32_bytes_t __attribute__((vector_size(32), aligned(1), may_alias));
 typedef char tw_16_chars_t __attribute__((vector_size(16))); // as the compiler's own functions name them
 typedef int16_t tw_16_shorts_t __attribute__((vector_size(32), aligned(1), may_alias));
+typedef int32_t tw_4_words_t __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int32_t tw_8_words_t __attribute__((vector_size(32), aligned(1), may_alias));
 typedef int64_t tw_4_longs_t __attribute__((vector_size(32), aligned(1), may_alias));
+
+// The compiler's own conversion takes four instructions for this one.
+TW_AVX2 static inline tw_16_shorts_t tw_wide_shorts(tw_16_bytes_t x) {
+    return (tw_16_shorts_t)__builtin_ia32_pmovsxbw256((tw_16_chars_t)x);
+}
 #else
 #define TW_VECTOR
 #endif
