@@ -13,17 +13,12 @@ static bool in_one_piece(const tw_conv_t *p, const int8_t *x) {
            (p->kernel_w == 1 || p->dilation_w == 1) && p->in.c % 4 == 0 && (uintptr_t)x % 4 == 0;
 }
 
-// Taps of one axis of a patch, from the first to before the last one that lie inside the input.
-typedef struct {
-    int32_t first, end;
-} inside_t;
-
-static inside_t inside(int32_t start, int32_t size, int32_t kernel, int32_t dilation) {
-    inside_t a = {0, kernel};
-    for (; a.first < kernel && start < 0; ++a.first) {
+tw_axis_t tw_dense_axis(int32_t start, int32_t size, int32_t kernel, int32_t dilation) {
+    tw_axis_t a = {0, kernel, kernel, start};
+    for (; a.in < kernel && start < 0; ++a.in) {
         start += dilation;
     }
-    for (start += (kernel - 1 - a.first) * dilation; a.end > a.first && start >= size; --a.end) {
+    for (start += (kernel - 1 - a.in) * dilation; a.out > a.in && start >= size; --a.out) {
         start -= dilation;
     }
     return a;
@@ -61,20 +56,20 @@ const int8_t *tw_dense_patch(const tw_dense_t *s, uint32_t pixel, int8_t *room) 
     }
     const uint32_t oy = pixel / p->out.w, ox = pixel - oy * p->out.w;
     const int32_t top = (int32_t)(oy * p->stride_h) - p->pad_top, left = (int32_t)(ox * p->stride_w) - p->pad_left;
-    const inside_t v = inside(top, p->in.h, p->kernel_h, p->dilation_h);
-    const inside_t h = inside(left, p->in.w, p->kernel_w, p->dilation_w);
+    const tw_axis_t v = tw_dense_axis(top, p->in.h, p->kernel_h, p->dilation_h);
+    const tw_axis_t h = tw_dense_axis(left, p->in.w, p->kernel_w, p->dilation_w);
     const int32_t row = p->in.w * c, room_row = p->kernel_w * c;
     const int8_t *x = s->x + top * row + left * c;
-    if (v.end - v.first < p->kernel_h || h.end - h.first < p->kernel_w) {
+    if (v.out - v.in < p->kernel_h || h.out - h.in < p->kernel_w) {
         memset(room, p->in.zero_point, (size_t)(p->kernel_h * room_row));
     } else if (s->whole) {
         return x;
     }
-    const int32_t run = p->dilation_w == 1 ? h.end - h.first : 1; // of taps, side by side
+    const int32_t run = p->dilation_w == 1 ? h.out - h.in : 1; // of taps, side by side
     const rows_of_t r = {(uint32_t)(run * c), room_row, p->dilation_h * row};
-    for (int32_t kx = h.first; kx < h.end && v.first < v.end; kx += run) {
+    for (int32_t kx = h.in; kx < h.out && v.in < v.out; kx += run) {
         int8_t *to = room + kx * c;
-        copy_rows(to + v.first * room_row, x + v.first * r.from_row + kx * p->dilation_w * c, to + v.end * room_row, &r);
+        copy_rows(to + v.in * room_row, x + v.in * r.from_row + kx * p->dilation_w * c, to + v.out * room_row, &r);
     }
     return room;
 }

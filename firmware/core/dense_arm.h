@@ -13,6 +13,14 @@ typedef struct {
     bool flat;  // and a patch is a pixel, in the same order
 } tw_dense_t;
 
+// Taps of one axis of a kernel, from 0 to before `end`; of those, from `in` to before `out` lie inside the input.
+typedef struct {
+    int32_t in, out, end;
+    int32_t start; // where tap 0 lies
+} tw_axis_t;
+
+tw_axis_t tw_dense_axis(int32_t start, int32_t size, int32_t kernel, int32_t dilation);
+
 // Returns patch number `pixel`, `row` bytes, 4-byte aligned; those behind the last tap may be anything. It may be written to
 // `room`, which is as large.
 const int8_t *tw_dense_patch(const tw_dense_t *d, uint32_t pixel, int8_t *room);

@@ -3,7 +3,7 @@
 #include "arch.h"
 
 #if TW_ARMV6M
-#include "move.h"
+#include "dense_arm.h"
 #include "planes_armv6m.h"
 #include "requant_armv6m.h"
 
@@ -14,16 +14,18 @@
 typedef struct {
     int32_t x_step, w_step, columns, x_row, rows;
     uint32_t groups, x_group; // of four channels; bytes from one to the next, 0: all read the same
+    int32_t start;            // bytes from a sum to what it starts with
 } taps_t;
 
-// sums[channel] += x . w over all taps, for each channel of the groups. 29 cycles for 4 multiplications.
+// Sums of x . w over all taps, for each channel of the groups. 29 cycles for 4 multiplications.
 TW_ASSEMBLY static void dot_taps(const int8_t *x, const int8_t *w, int32_t *sums, const taps_t *t) {
     (void)x, (void)w, (void)sums, (void)t;
     __asm__ volatile(".syntax unified\n"
                      TW_SAVE
                      "ldr r4, [r3]\n mov r12, r4\n ldr r4, [r3, #4]\n mov lr, r4\n ldr r6, [r3, #20]\n"
                      "3:\n push {r0-r3, r6}\n" // of this group
-                     "ldmia r2!, {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
+                     "ldr r4, [r3, #28]\n adds r2, r4\n ldmia r2!, {r4-r7}\n"
+                     "mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
                      "mov r7, r3\n ldr r6, [r7, #16]\n"
                      "1:\n push {r6}\n ldr r6, [r7, #8]\n"
                      "2:\n ldr r2, [r0]\n ldr r3, [r1]\n add r0, r12\n add r1, lr\n"
@@ -39,45 +41,32 @@ TW_ASSEMBLY static void dot_taps(const int8_t *x, const int8_t *w, int32_t *sums
                      TW_RESTORE);
 }
 
-// Taps from `first` to before `end` of a kernel's axis; of those, from `in` to before `out` lie inside the input.
-typedef struct {
-    int32_t in, out, end;
-    int32_t start; // where tap 0 lies
-} axis_t;
-
-static axis_t axis(int32_t start, int32_t size, int32_t kernel, int32_t dilation) {
-    axis_t a = {0, kernel, kernel, start};
-    while (a.in < kernel && start + a.in * dilation < 0) {
-        a.in++;
-    }
-    while (a.out > a.in && start + (a.out - 1) * dilation >= size) {
-        a.out--;
-    }
-    return a;
-}
-
 typedef struct {
     const tw_conv_t *p;
     uint32_t outside[1];   // four zero points
     int32_t x_step, x_row; // from tap to tap; a kernel one tap wide is read as a row
     uint32_t groups;       // of four channels, whose sums these are
     int32_t *sums;
+    int32_t start; // of the next ones: bytes to it
 } input_t;
 
 // Adds taps of input x, NULL: outside. Several rows are whole ones.
-static void add_taps(const input_t *s, const int8_t *x, const int8_t *w, int32_t columns, int32_t rows) {
+static void add_taps(input_t *s, const int8_t *x, const int8_t *w, int32_t columns, int32_t rows) {
     if (columns > 0) {
         const taps_t t = {
-            x ? s->x_step : 0, s->p->in.c, columns, x ? s->x_row - columns * s->x_step : 0, rows, s->groups, x ? 4 : 0};
+            x ? s->x_step : 0, s->p->in.c, columns, x ? s->x_row - columns * s->x_step : 0, rows, s->groups, x ? 4 : 0,
+            s->start};
         dot_taps(x ? x : (const int8_t *)s->outside, w, s->sums, &t);
+        s->start = 0;
     }
 }
 
 // Channels from `first` on, of a pixel whose rows of taps lie along v and the taps of one along h.
-static void run_channels(input_t *s, const axis_t *v, const axis_t *h, const int8_t *x, uint32_t first) {
+__attribute__((noinline)) static void run_channels(
+    input_t *s, const tw_axis_t *v, const tw_axis_t *h, const int8_t *x, uint32_t first) {
     const int32_t channels = s->p->in.c;
     const int8_t *w = (const int8_t *)s->p->weights + first;
-    tw_move(s->sums, s->p->bias + first, 16 * s->groups);
+    s->start = (const char *)(s->p->bias + first) - (char *)s->sums;
     if (v->out - v->in == v->end && h->out - h->in == h->end) {
         add_taps(s, x, w, h->end, v->end);
         return;
@@ -105,11 +94,11 @@ void tw_depthwise_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y) {
     const int32_t x_column = p->dilation_w * (int32_t)channels, x_row = p->dilation_h * p->in.w * (int32_t)channels;
     const bool upright = p->kernel_w == 1;
     input_t s = {p, {(uint8_t)p->in.zero_point * 0x01010101u}, upright ? x_row : x_column, upright ? x_column : x_row,
-        0, sums};
+        0, sums, 0};
     for (int32_t oy = 0; oy < p->out.h; ++oy) {
-        const axis_t v = axis(oy * p->stride_h - p->pad_top, p->in.h, p->kernel_h, p->dilation_h);
+        const tw_axis_t v = tw_dense_axis(oy * p->stride_h - p->pad_top, p->in.h, p->kernel_h, p->dilation_h);
         for (int32_t ox = 0; ox < p->out.w; ++ox, y += channels) {
-            const axis_t h = axis(ox * p->stride_w - p->pad_left, p->in.w, p->kernel_w, p->dilation_w);
+            const tw_axis_t h = tw_dense_axis(ox * p->stride_w - p->pad_left, p->in.w, p->kernel_w, p->dilation_w);
             const int8_t *at = x + (v.start * p->in.w + h.start) * (int32_t)channels;
             for (uint32_t c = 0; c < channels; c += CHANNELS) {
                 const uint32_t n = channels - c < CHANNELS ? channels - c : CHANNELS;

@@ -7,8 +7,9 @@
 
 #if TW_ARMV6M
 #include "fixed.h"
-#include "move.h"
 #include "requant_armv6m.h"
+
+#include <string.h>
 
 #define MOST_UNITS 64 // requantised together: each time costs 250 cycles
 
@@ -33,9 +34,10 @@ typedef struct {
     const int32_t *xs_end;
     int32_t base; // -2^15 for every two taps
     const int32_t *end; // of the sums
+    int32_t bias;       // bytes from a sum to what it starts with
 } units_t;
 
-// Adds to a sum of each unit, four units at a time; of the last two the same twice. 51 cycles for 16 taps. Of the upper unit v
+// A sum of each unit, four units at a time; of the last two the same twice. 99 cycles for 32 taps. Of the upper unit v
 // has the sum, and u is that of both.
 TW_ASSEMBLY static void dot_units(const int32_t *xs, const uint8_t *weights, int32_t *sums, const units_t *u) {
     (void)xs, (void)weights, (void)sums, (void)u;
@@ -47,10 +49,11 @@ TW_ASSEMBLY static void dot_units(const int32_t *xs, const uint8_t *weights, int
                      "push {r0, r2, r3}\n"
                      "1:\n ldr r2, [sp, #4]\n ldr r3, [sp, #8]\n ldmia r3!, {r4-r6}\n mov lr, r5\n"
                      "ldr r5, [r3]\n subs r5, r2\n cmp r5, #8\n bne 3f\n movs r4, #0\n 3:\n adds r7, r1, r4\n"
+                     "ldr r3, [r3, #4]\n adds r2, r3\n"
                      "ldmia r2!, {r3, r4}\n mov r9, r4\n lsls r4, #16\n adds r3, r4\n adds r3, r6\n mov r8, r3\n"
                      "ldmia r2!, {r3, r4}\n mov r11, r4\n lsls r4, #16\n adds r3, r4\n adds r3, r6\n mov r10, r3\n"
-                     "ldr r0, [sp]\n"
-                     "2:\n" TWO_TAPS TWO_TAPS "cmp r0, lr\n bne 2b\n"
+                     "ldr r0, [sp]\n mov r3, lr\n subs r3, r0\n lsls r3, #28\n bmi 4f\n" // rounds of 8 taps, and perhaps a half
+                     "2:\n" TWO_TAPS TWO_TAPS "4:\n" TWO_TAPS TWO_TAPS "cmp r0, lr\n bne 2b\n"
                      "mov r1, r7\n ldr r2, [sp, #4]\n"
                      "mov r3, r8\n mov r4, r9\n lsls r5, r4, #16\n subs r3, r5\n"
                      "mov r5, r10\n mov r6, r11\n lsls r7, r6, #16\n subs r5, r7\n"
@@ -58,7 +61,7 @@ TW_ASSEMBLY static void dot_units(const int32_t *xs, const uint8_t *weights, int
                      "add sp, #12\n" TW_RESTORE);
 }
 
-// x . w of one unit's row, by whole words. 28 cycles for 4 taps.
+// x . w of a row that is left by itself, by whole words. 28 cycles for 4 taps.
 TW_ASSEMBLY static int32_t dot_row(const int8_t *x, const uint8_t *weights, const int8_t *end) {
     (void)x, (void)weights, (void)end;
 #define BYTE(shift) \
@@ -72,22 +75,33 @@ TW_ASSEMBLY static int32_t dot_row(const int8_t *x, const uint8_t *weights, cons
                      "movs r0, r6\n pop {r4-r7, pc}\n");
 }
 
-// A row of the input, which is spread before any output is written; an even number of units.
-static void run_row(const tw_fully_connected_t *p, uint32_t units, const int8_t *x, int8_t *y) {
-    const uint32_t row = tw_row_bytes(p->depth);
+// A row of the input, which is read before any output is written.
+static void run_row(const tw_fully_connected_t *p, const int8_t *x, int8_t *y) {
+    const uint32_t row = tw_row_bytes(p->depth), units = p->units, paired = units & ~1u;
     int32_t *xs = p->help.scratch, *xs_end = xs + row / 2 * 3;
     if (((uintptr_t)x | p->depth) % 4) {
         x = memcpy((int8_t *)xs_end - row, x, p->depth);
     }
-    spread(x, x + row, xs);
-    units_t u = {2 * row, xs_end, -(int32_t)(row << 14), NULL};
+    int32_t last = 0;
+    if (units > paired) {
+        last = tw_fixed_add(p->bias[paired], dot_row(x, p->weights + paired * row, x + row));
+    }
+    if (paired) {
+        spread(x, x + row, xs);
+    }
+    int32_t sums[MOST_UNITS];
+    units_t u = {2 * row, xs_end, -(int32_t)(row << 14), NULL, 0};
     tw_step_t step = {p->requant.multiplier, p->requant.shift, p->out_zero_point, p->act_min, p->act_max};
     for (uint32_t unit = 0, n; unit < units; unit += n) {
-        int32_t sums[MOST_UNITS];
         n = units - unit < MOST_UNITS ? units - unit : MOST_UNITS;
-        tw_move(sums, p->bias + unit, 4 * n);
-        u.end = sums + n;
-        dot_units(xs, p->weights + unit * row, sums, &u);
+        u.end = sums + (n & ~1u);
+        u.bias = (const char *)(p->bias + unit) - (char *)sums;
+        if (n > 1) {
+            dot_units(xs, p->weights + unit * row, sums, &u);
+        }
+        if (n & 1) {
+            sums[n - 1] = last;
+        }
         const uint32_t same = p->per_channel ? n : 1; // a multiplier is taken for as many
         for (uint32_t i = 0; i < n; i += same, y += same) {
             tw_requant_channels(&step, sums + i, same, y);
@@ -97,27 +111,14 @@ static void run_row(const tw_fully_connected_t *p, uint32_t units, const int8_t 
     }
 }
 
-// The unit that is left by itself; y is where its output goes.
-static void run_last(const tw_fully_connected_t *p, const int8_t *x, int8_t *y) {
-    const uint32_t last = p->units - 1u, q = p->per_channel ? last : 0;
-    const tw_step_t step = {p->requant.multiplier + q, p->requant.shift + q, p->out_zero_point, p->act_min, p->act_max};
-    const int32_t sum = tw_fixed_add(p->bias[last], dot_row(x, p->weights + last * p->depth, x + p->depth));
-    tw_requant_channels(&step, &sum, 1, y);
-}
-
 void tw_fully_connected_armv6m(const tw_fully_connected_t *p, const int8_t *x, int8_t *y) {
-    const bool fits = p->help.bounded && p->help.scratch_bytes >= 6 * tw_row_bytes(p->depth);
-    const uint32_t even = fits ? p->units & ~1u : 0;
-    const bool last = p->help.bounded && even + 1 == p->units;
+    const bool in_place = p->units == 1 && ((uintptr_t)x | p->depth) % 4 == 0; // needs no scratch
+    if (!p->help.bounded || (!in_place && p->help.scratch_bytes < 6 * tw_row_bytes(p->depth))) {
+        tw_fully_connected_s8(p, x, y);
+        return;
+    }
     for (uint32_t i = 0; i < p->rows; ++i, x += p->depth, y += p->units) {
-        if (even) {
-            run_row(p, even, x, y);
-        }
-        if (last && ((uintptr_t)x | p->depth) % 4 == 0) {
-            run_last(p, x, y + even);
-        } else {
-            tw_fully_connected_from(p, even, x, y);
-        }
+        run_row(p, x, y);
     }
 }
 #endif

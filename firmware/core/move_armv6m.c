@@ -22,30 +22,17 @@ TW_ASSEMBLY static void move_up(void *to, const void *from, const void *end) {
                      "3:\n pop {r4-r6, pc}\n");
 }
 
-// The same downwards, from the last block; `start` is the first one. 17 cycles a block.
-TW_ASSEMBLY static void move_down(void *to, const void *from, const void *start) {
-    (void)to, (void)from, (void)start;
-    __asm__ volatile(".syntax unified\n"
-                     "push {r4-r6, lr}\n"
-                     "1:\n subs r1, #16\n ldmia r1!, {r3-r6}\n subs r1, #16\n"
-                     "subs r0, #16\n stmia r0!, {r3-r6}\n subs r0, #16\n cmp r1, r2\n bne 1b\n"
-                     "pop {r4-r6, pc}\n");
-}
-
-// Downwards only where the destination lies in what is still to be read.
+// Upwards, unless the destination lies in what is still to be read.
 void tw_move(void *to, const void *from, size_t count) {
     char *y = to;
     const char *x = from;
-    const size_t blocks = count & ~(size_t)15;
-    if (blocks == 0 || ((uintptr_t)y | (uintptr_t)x) % 4) {
-        memmove(y, x, count);
-    } else if ((uintptr_t)y - (uintptr_t)x >= count) {
+    if (count >= 16 && ((uintptr_t)y | (uintptr_t)x) % 4 == 0 && (uintptr_t)y - (uintptr_t)x >= count) {
         const size_t words = count & ~(size_t)3;
         move_up(y, x, x + words);
-        memmove(y + words, x + words, count - words);
-    } else {
-        memmove(y + blocks, x + blocks, count - blocks);
-        move_down(y + blocks, x + blocks, x);
+        y += words;
+        x += words;
+        count &= 3;
     }
+    memmove(y, x, count);
 }
 #endif
