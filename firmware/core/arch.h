@@ -20,7 +20,7 @@
 #define TW_ASSEMBLY __attribute__((naked, noinline)) // a function of assembly, with AAPCS arguments
 
 #if !defined(TW_BLOCKED) // what blocked.h is for; defined as 1 by tests on other processors
-#if (defined(__riscv) && __riscv_xlen == 32) || defined(__xtensa__)
+#if (defined(__riscv) && __riscv_xlen == 32) || defined(__xtensa__) || defined(__ARM_ARCH_7M__)
 #define TW_BLOCKED 1
 #else
 #define TW_BLOCKED 0

@@ -15,8 +15,8 @@
 #endif
 #define TW_IN_ORDER __asm__ volatile("" ::: "memory"); // no load is moved over it
 
-#if !defined(TW_FEW_REGISTERS) // 16 of them, and no upper half of a product: defined as 1 by tests on other processors
-#if defined(__xtensa__)
+#if !defined(TW_FEW_REGISTERS) // 16 of them, and a slow upper half of a product or none: defined as 1 by tests on other processors
+#if defined(__xtensa__) || defined(__ARM_ARCH_7M__)
 #define TW_FEW_REGISTERS 1
 #else
 #define TW_FEW_REGISTERS 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The kernels that arch.h picks against the reference kernels, on networks drawn by lot: every shape, padding, stride and
 // dilation, any alignment, any scratch, outputs over their inputs, weights and biases at their ends. test_fast_kernels.py
-// runs it on this computer, on an emulated Cortex-M0+ and on a Cortex-M4.
+// runs it on this computer, on an emulated Cortex-M0+, M3 and M4.
 #include "arch.h"
 #include "move.h"
 

@@ -1,4 +1,4 @@
-"""The kernels that arch.h picks give the reference kernels' bytes: fast_kernels.c, here and on Cortex-M0+ and M4."""
+"""The kernels that arch.h picks give the reference kernels' bytes: fast_kernels.c, here, on Cortex-M0+, M3 and M4."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ def test_cortex_m0_kernels_equal_the_reference(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(m4.lacks() is not None, reason=str(m4.lacks()))
-def test_cortex_m4_kernels_equal_the_reference(tmp_path: Path) -> None:
-    program = m4.build(tmp_path, PROGRAM, KERNELS)
-    sent = m4.run(program, struct.pack("<II", FIRST, END))
+@pytest.mark.parametrize("processor", m4.PROCESSORS)
+def test_larger_cortex_m_kernels_equal_the_reference(tmp_path: Path, processor: str) -> None:
+    program = m4.build(tmp_path, PROGRAM, KERNELS, processor)
+    sent = m4.run(program, struct.pack("<II", FIRST, END), processor=processor)
     assert struct.unpack("<I", sent)[0] == END, "the number is the first case that differs"
 
 
