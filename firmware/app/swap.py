@@ -10,7 +10,7 @@ import _tinywake
 
 from .slots import HEAD, MOST, ROOT, chosen, newest, paths, record
 
-__all__ = ("clean", "select", "spare")
+__all__ = ("clean", "forget", "select", "spare")
 
 
 def spare(role="model", keep=None):
@@ -34,6 +34,18 @@ def select(role, path):
         if other:
             entries[role + ".was"] = other[0]
     _write(record(1 - which), sequence + 1, entries)
+
+
+def forget(directory):
+    """Before what lies in a directory is written over: take it out of the record; a second choice moves up."""
+    which, sequence, entries = newest()
+    kept = {key: entries[key] for key in entries if not entries[key].startswith(directory + "/")}
+    if len(kept) == len(entries):
+        return
+    for key in entries:
+        if key.endswith(".was") and key in kept and key[:-4] not in kept:
+            kept[key[:-4]] = kept.pop(key)
+    _write(record(1 - which), sequence + 1, kept)
 
 
 def clean(role="model"):

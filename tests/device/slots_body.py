@@ -69,6 +69,7 @@ def exchange(generation):
             os.mkdir(directory)
         except OSError:
             os.stat(directory)
+    swap.forget(path.rpartition("/")[0])
     for name in os.listdir(path.rpartition("/")[0]):
         os.remove(path.rpartition("/")[0] + "/" + name)
     data = content(generation)
@@ -94,6 +95,17 @@ def heard(generations):
             if data == content(generation):
                 return generation
     return None
+
+
+def missing():
+    """What the record names that is not there."""
+    lost = []
+    for path in slots.paths("model"):
+        try:
+            os.stat(path)
+        except OSError:
+            lost.append(path)
+    return lost
 
 
 def on(chip, kind, call, *args):
@@ -123,6 +135,8 @@ def cut_everywhere(kind, image, old, new):
         after = Chip(chip.data)
         found = on(after, kind, heard, (old, new))
         assert found is not None or old is None, "cut %d of %s -> %s: no model" % (cuts, old, new)
+        lost = on(after, kind, missing)
+        assert not lost, "cut %d of %s -> %s: the record names %s" % (cuts, old, new, lost)
         on(after, kind, exchange, new)  # and the next deploy mends it
         assert on(after, kind, heard, (new,)) == new
         cuts += 1

@@ -18,7 +18,7 @@ import pytest
 
 from tinywake.device.connect import connected
 from tinywake.device.deploy import Choices, deploy
-from tinywake.device.deploy.slots import fill_slot, select
+from tinywake.device.deploy.slots import fill_slot, find_slot, select
 from tinywake.device.line.events import Error, Event, Model
 from tinywake.device.line.lines import LineReader
 from tinywake.device.line.rawrepl import RawRepl
@@ -241,12 +241,13 @@ def test_a_gate_is_used_at_boot_and_never_in_the_way(board: UnixBoard, tmp_path:
     other = tmp_path / "other.twm"
     other.write_bytes(gates["streaming"](2, (3, 4), hop_ms=20))
     with pytest.raises(
-        DeviceError, match=r"word behind other: TW_ERR_FRONTEND: deploy another gate, or none with --no-gate"
+        DeviceError, match=r"word behind other: their front ends differ.*: deploy another gate, or none with --no-gate"
     ):
         deploy(board.port, word, start=False, choices=Choices(gate=other))
     assert boot(board) == events
     with RawRepl(board.port) as repl:  # by hand, as a program on the board may
-        slot = fill_slot(repl, "gate", "other.twm", other.read_bytes())
+        slot = find_slot(repl, "gate", "other.twm", other.read_bytes())
+        fill_slot(repl, slot, other.read_bytes())
         select(repl, "gate", slot.path)
     events = boot(board)
     assert any("word behind other" in event.what for event in events if isinstance(event, Error))
@@ -290,7 +291,7 @@ def test_a_gate_that_is_there_must_fit_a_new_model(board: UnixBoard, tmp_path: P
     deploy(board.port, old, board="UNIX", start=False, choices=Choices(gate=vad))
     before = tree(board)
     for refused in (Choices(), Choices(home="heap")):
-        with pytest.raises(DeviceError, match=r"other behind vad: TW_ERR_FRONTEND.*it keeps .*old\.twm"):
+        with pytest.raises(DeviceError, match=r"other behind vad: their front ends differ.*it keeps .*old\.twm"):
             deploy(board.port, other, start=False, choices=refused)
         assert tree(board) == before
     deploy(board.port, other, start=False, choices=Choices(alone=True))  # to be run, not to listen behind it
@@ -356,6 +357,60 @@ def test_memory_that_ones_own_main_takes_is_told_as_a_fault(tmp_path: Path) -> N
             DeviceError, match=r"word\.twm is on the board, but it does not listen: .*word\.twm: memory"
         ):
             deploy(board.port, word, board="UNIX")
+
+
+def record(board: UnixBoard) -> list[str]:
+    with RawRepl(board.port) as repl:
+        paths: list[str] = repl.ask("from tinywake import slots\nanswer(slots.paths())")
+    assert all((board.directory / path).is_file() for path in paths), paths
+    return paths
+
+
+def test_what_can_be_known_before_costs_no_second_choice(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: the slot of the second choice was emptied first, and the record named a file that was gone.
+    old, new, bad = (model(tmp_path, name, at) for name, at in (("old", 119), ("new", 120), ("bad", 121)))
+    vad, other, wide = model(tmp_path, "vad", 90), tmp_path / "other.twm", heavy(model(tmp_path, "wide", 122), 1 << 23)
+    other.write_bytes(gates["streaming"](2, (3, 4), hop_ms=20))
+    bad.write_bytes(bad.read_bytes()[:-1] + b"\x55")
+    deploy(board.port, old, board="UNIX", start=False)
+    deploy(board.port, new, start=False, choices=Choices(gate=vad))
+    before = tree(board)
+    for path, gate, says in (
+        (bad, None, "TW_ERR_CRC"), (other, vad, "front ends differ"), (other, None, "front ends differ"),
+        (wide, None, "MemoryError: it was not copied: wide"), (other, other, "these are the same network"),
+    ):  # fmt: skip
+        with pytest.raises(DeviceError, match=rf"{says}.*; it keeps \S+new\.twm"):
+            deploy(board.port, path, start=False, choices=Choices(gate=gate))
+        assert tree(board) == before
+    assert len(record(board)) == 2
+
+
+def test_a_slot_that_is_written_is_no_second_choice(
+    board: UnixBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: as above, where nothing could be known before.
+    old, new, third = (model(tmp_path, name, at) for name, at in (("old", 119), ("new", 120), ("third", 121)))
+    deploy(board.port, old, board="UNIX", start=False)
+    deploy(board.port, new, start=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "tinywake.device.deploy.models.try_open", lambda repl, path: "" if "new" in path else "ValueError"
+        )
+        with pytest.raises(DeviceError, match=r"third\.twm does not open .*it keeps \S+new\.twm"):
+            deploy(board.port, third, start=False)
+    assert record(board) == [f"{SLOTS}/model.b/new.twm"]
+    deploy(board.port, third, start=False)
+    assert record(board) == [f"{SLOTS}/model.a/third.twm", f"{SLOTS}/model.b/new.twm"]
+
+    def full(self: RawRepl, path: str, data: bytes) -> None:
+        raise DeviceError(f"{self.port}: OSError: 28")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RawRepl, "put", full)
+        with pytest.raises(DeviceError, match="the file system is full"):
+            deploy(board.port, old, start=False)
+    assert record(board) == [f"{SLOTS}/model.a/third.twm"]
+    assert heard_with(board) == sha(third)
 
 
 def test_a_board_that_only_runs_a_model_keeps_its_own(board: UnixBoard, tmp_path: Path) -> None:

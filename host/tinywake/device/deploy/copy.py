@@ -7,14 +7,14 @@ import contextlib
 import errno
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from tinywake.device.deploy.probe import HASH
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["copy", "prune", "sha256"]
+__all__ = ["check_room", "copy", "prune", "sha256"]
 
 _REMOVE_SOMETHING = "remove something, as with python -m mpremote fs rm"
 
@@ -31,7 +31,13 @@ _ROOM = """
 import os
 try:
     s = os.statvfs(".")
-    answer([s[0], s[3]])
+    held = 0
+    for d in FREED:
+        try:
+            held += sum(os.stat(d + "/" + name)[6] // s[0] for name in os.listdir(d))
+        except OSError:
+            pass
+    answer([s[0], s[3] + held])
 except (OSError, AttributeError):
     answer(None)
 """
@@ -88,7 +94,7 @@ def copy(repl: RawRepl, files: Mapping[str, bytes]) -> None:
 
     Raises DeviceError, which names the file, or says how much room is missing.
     """
-    _check_room(repl, files)
+    check_room(repl, files)
     directories = sorted({parent.as_posix() for path in files for parent in PurePosixPath(path).parents} - {"."})
     try:
         repl.exec(f"PATHS = {directories!r}\n" + _MAKE_DIRECTORIES)
@@ -115,8 +121,9 @@ def _remove_temporary(repl: RawRepl, files: Mapping[str, bytes]) -> None:
         repl.exec(f"PATHS = {list(files)!r}\n" + _REMOVE)
 
 
-def _check_room(repl: RawRepl, files: Mapping[str, bytes]) -> None:
-    room = repl.ask(_ROOM)
+def check_room(repl: RawRepl, files: Mapping[str, bytes], freed: Sequence[str] = ()) -> None:
+    """Raises DeviceError where files have no room on the board, even when directories have been emptied for them."""
+    room = repl.ask(f"FREED = {list(freed)!r}\n" + _ROOM)
     if room is None:
         return
     block, blocks = (int(number) for number in room)

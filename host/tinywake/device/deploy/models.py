@@ -9,14 +9,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tinywake import core
 from tinywake.device.deploy.copy import sha256
 from tinywake.device.deploy.homes.choose import Home
 from tinywake.device.deploy.homes.romfs import write_romfs
 from tinywake.device.deploy.homes.xip import Space, send, survey
 from tinywake.device.deploy.probe import HASH
-from tinywake.device.deploy.slots import Slot, chosen, empty_slot, fill_slot, room, select, try_listen, try_open
+from tinywake.device.deploy.slots import (
+    Slot,
+    chosen,
+    empty_slot,
+    fill_slot,
+    find_slot,
+    has_room,
+    heap_after_app,
+    select,
+    try_listen,
+    try_open,
+)
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.errors import DeviceError
+from tinywake.errors import DeviceError, FormatError, ModelError
 
 __all__ = ["ANY", "FITS", "NONE", "Bootsel", "Placed", "Wanted", "gate_in_rom", "into_flash", "place", "read_model"]
 
@@ -29,6 +41,7 @@ FITS = "fits"  # it must open together with the model
 ANY = "any"  # it stays and is not looked at
 NONE = "none"  # it goes: it need not fit
 
+_NOT_COPIED = "MemoryError: it was not copied"  # as the board's own words begin
 _TOO_LARGE = (
     "too large for its heap: a smaller model, a home in which it is read in place (--home) or another board; "
     "tinywake inspect --board NAME says what takes how much"
@@ -111,7 +124,11 @@ def place(repl: RawRepl, models: Sequence[Wanted], home: Home, gate: str = FITS)
     what the board listened with before is then still selected.
     """
     before = {model: next(iter(chosen(repl, model.role)), None) for model in models}
-    slots = {model: fill_slot(repl, model.role, model.name, model.data) for model in models}
+    slots = {model: find_slot(repl, model.role, model.name, model.data) for model in models}
+    if any(slot.sent for slot in slots.values()):
+        _check(repl, slots, home, gate)
+    for model, slot in slots.items():
+        fill_slot(repl, slot, model.data)
     paths = {model: slot.path for model, slot in slots.items()}
     rom = _rom(repl, slots, gate) if home.name == "romfs" else None
     if rom is None or rom.new:  # else ROMFS holds them all
@@ -178,6 +195,48 @@ def into_flash(
         return replace(word, path=lying.path, second=_second(repl, model.role, lying.path))
 
 
+def _check(repl: RawRepl, slots: Mapping[Wanted, Slot], home: Home, gate: str) -> None:
+    """All that can be known before a slot is written, whose model is then no longer to be had. Raises DeviceError."""
+    nothing = {model: replace(slot, sent=False) for model, slot in slots.items()}
+    *given, word = slots
+    opened = {}
+    for model in slots:
+        try:
+            opened[model] = _opened(model.name, model.data)
+        except FormatError as error:
+            raise _refused(repl, nothing, model, str(error)) from error
+    behind = [opened[each] for each in given] or _gate_there(repl, gate)
+    if behind and opened[word].listens:
+        try:
+            core.Listener(opened[word], core.Gate(behind[0]))
+        except ModelError as error:
+            raise _refused(repl, nothing, word, str(error) + _way_out(["gate"])) from error
+    has_room(repl, {slot.path: model.data for model, slot in slots.items() if slot.sent})
+    if home.name == "heap":
+        needs = {model: (len(model.data), opened[model].arena_bytes) for model in slots}
+        heap = heap_after_app(repl)
+        for model, need in needs.items():
+            if heap.lacks(need):
+                raise _refused(repl, nothing, model, _NOT_COPIED)
+        if heap.lacks([size for need in needs.values() for size in need]):
+            raise _refused(repl, nothing, word, _NOT_COPIED + _way_out(["gate"]))
+        repl.reset()  # the app gives its room to what copies
+
+
+def _opened(name: str, data: bytes) -> core.Model:
+    model = core.Model(data, Path(name).stem)
+    model.verify()
+    return model
+
+
+def _gate_there(repl: RawRepl, gate: str) -> list[core.Model]:
+    """The first of the board's gates that is whole, where one stays and counts."""
+    for path in _gates(repl, gate):
+        with contextlib.suppress(FormatError, DeviceError):
+            return [_opened(Path(path).name, repl.get(path))]
+    return []
+
+
 def _second(repl: RawRepl, role: str, path: str) -> str | None:
     return next((each for each in chosen(repl, role) if each != path), None)
 
@@ -218,7 +277,7 @@ def _refused(repl: RawRepl, slots: Mapping[Wanted, Slot], model: Wanted, trouble
     if trouble.startswith("MemoryError"):
         what, colon, way_out = trouble.partition(": deploy another gate")
         way_out = colon + way_out or f": {_TOO_LARGE}"
-        trouble = f"{what}: {', '.join(map(_needs, slots))}; {room(repl)}{way_out}"
+        trouble = f"{what}: {', '.join(map(_needs, slots))}; {heap_after_app(repl).words()}{way_out}"
     return DeviceError(
         f"{repl.port}: {model.name} does not open on the board ({trouble}); {f'it keeps {kept}' if kept else none}"
     )

@@ -7,21 +7,24 @@ firmware/app/swap.py writes the record, here through the prompt and later from t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinywake.device.deploy.copy import copy, sha256
+from tinywake.device.deploy.copy import check_room, copy, sha256
 from tinywake.device.deploy.probe import HASH
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["Slot", "chosen", "clear_role", "empty_slot", "fill_slot", "room", "select", "try_listen", "try_open"]
+__all__ = [
+    "Heap", "Slot", "chosen", "clear_role", "empty_slot", "fill_slot", "find_slot", "forget", "has_room",
+    "heap_after_app", "select", "try_listen", "try_open",
+]  # fmt: skip
 
 # As tinywake.main.load() opens them: of the gates the first that opens by itself, then the model, then both together,
 # with all that listening takes; what is wrong with the microphone, but for its memory, is no fault of the model's.
 _OPENS = """
-import gc
+import gc, sys
 def opens(path):
     return tried(lambda: verified(path))
 def listens(path, gates):
@@ -37,7 +40,11 @@ def tried(what):
         what()
         return ""
     except (OSError, ValueError, MemoryError) as error:
-        return "%s: %s" % (type(error).__name__, error)
+        failed = error
+    if "tinywake.main" in sys.modules:
+        sys.modules["tinywake.main"].listener = None  # to say it, too, takes room
+    gc.collect()
+    return "%s: %s" % (type(failed).__name__, failed)
 def verified(path):
     import tinywake
     model = tinywake.Model(path)
@@ -97,20 +104,40 @@ class Slot:
     path: str  # on the board
     sent: bool  # it was not there
 
+    @property
+    def directory(self) -> str:
+        """On the board."""
+        return self.path.rpartition("/")[0]
 
-def fill_slot(repl: RawRepl, role: str, name: str, data: bytes) -> Slot:
-    """Have the file `name` in a slot of the role, whole. What the board listens with is not touched.
 
-    Raises DeviceError.
-    """
+def find_slot(repl: RawRepl, role: str, name: str, data: bytes) -> Slot:
+    """The slot of the role that has the file `name`, else the one that is to have it: nothing is written yet."""
     given = f"ROLE = {role!r}\nNAME = {name!r}\nWANTED = {sha256(data)!r}\n"
     state: dict[str, Any] = repl.ask(HASH + _OPENS + given + _STATE)
     if state["same"]:
         return Slot(state["same"][0], sent=False)
-    path = f"{state['free']}/{name}"
-    repl.exec(f"SLOT = {state['free']!r}\n" + _CLEAR)
-    copy(repl, {path: data})
-    return Slot(path, sent=True)
+    return Slot(f"{state['free']}/{name}", sent=True)
+
+
+def has_room(repl: RawRepl, files: Mapping[str, bytes]) -> None:
+    """Raises DeviceError where these files, path in a slot -> content, have no room even in place of what is there."""
+    check_room(repl, files, [path.rpartition("/")[0] for path in files])
+
+
+def fill_slot(repl: RawRepl, slot: Slot, data: bytes) -> None:
+    """Have the file in its slot, whole. What lay there is no longer second choice; the selected model is not touched.
+
+    Raises DeviceError.
+    """
+    if slot.sent:
+        forget(repl, [slot.directory])
+        repl.exec(f"SLOT = {slot.directory!r}\n" + _CLEAR)
+        copy(repl, {slot.path: data})
+
+
+def forget(repl: RawRepl, directories: Sequence[str]) -> None:
+    """Take out of the record what lies in directories that are about to be written. Raises DeviceError."""
+    repl.exec(f"from tinywake import swap\nfor each in {list(directories)!r}:\n    swap.forget(each)")
 
 
 def try_open(repl: RawRepl, path: str) -> str:
@@ -134,17 +161,35 @@ def try_listen(repl: RawRepl, path: str, gates: Sequence[str]) -> str:
     return said
 
 
-def room(repl: RawRepl) -> str:
-    """What the board's heap has for a model once all of the app is loaded, in words. The board is reset for that."""
+@dataclass(frozen=True)
+class Heap:
+    """What a board's heap has for models. Bytes."""
+
+    free: int
+    piece: int | None  # of it the largest; None: the board does not say
+    grows: bool  # by more than is counted in `free`
+
+    def lacks(self, sizes: Iterable[int]) -> bool:
+        """Whether blocks of these sizes cannot all be allocated, for certain."""
+        sizes = list(sizes)
+        return (self.piece is not None and max(sizes) > self.piece) or (not self.grows and sum(sizes) > self.free)
+
+    def words(self) -> str:
+        """For people."""
+        piece = "" if self.piece is None else f", {self.piece:,} in one piece"
+        return f"with the app loaded {self.free:,} bytes of heap are free{piece}"
+
+
+def heap_after_app(repl: RawRepl) -> Heap:
+    """The heap once all of the app is loaded. The board is reset for that."""
     repl.reset()
     repl.exec("import tinywake.main")
     said = repl.exec(_ROOM).decode("utf-8", "replace")
     word, free = map(int, re.findall(r"word (\d+) free (\d+)", said)[0])
     # A heap of the ESP32 may grow by one more piece; a block of the heap is four words.
     pieces = [int(blocks) * 4 * word for blocks in re.findall(r"max free sz: (\d+)", said)]
-    pieces += [int(count) for count in re.findall(r"max new split: (\d+)", said)]
-    piece = f", {max(pieces):,} in one piece" if pieces else ""
-    return f"with the app loaded {free:,} bytes of heap are free{piece}"
+    more = [int(count) for count in re.findall(r"max new split: (\d+)", said)]
+    return Heap(free, max(pieces + more, default=None), bool(more))
 
 
 def chosen(repl: RawRepl, role: str) -> list[str]:

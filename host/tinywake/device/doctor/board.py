@@ -11,7 +11,7 @@ from tinywake.device.deploy.copy import sha256
 from tinywake.device.deploy.plan import MAIN, for_firmware, propose, twins, wanted_files
 from tinywake.device.deploy.probe import MODULE, PINS, Probe, look
 from tinywake.device.deploy.report import measure
-from tinywake.device.deploy.slots import room
+from tinywake.device.deploy.slots import heap_after_app
 from tinywake.device.doctor.findings import Finding, fault, fine, from_error, note
 from tinywake.device.firmware import module_for
 from tinywake.device.line.rawrepl import RawRepl
@@ -236,7 +236,7 @@ def _fits(repl: RawRepl, paths: list[str]) -> Finding:
         if "MemoryError" in what:
             return fault(
                 "model",
-                f"does not fit the heap: {what}; {room(repl)}",
+                f"does not fit the heap: {what}; {heap_after_app(repl).words()}",
                 "tinywake inspect MODEL.twm --board NAME says what takes how much",
             )
         return fault("model", f"does not open: {what}", _DEPLOY.replace("PORT", repl.port))
