@@ -385,6 +385,27 @@ def test_what_can_be_known_before_costs_no_second_choice(board: UnixBoard, tmp_p
     assert len(record(board)) == 2
 
 
+def test_what_cannot_listen_takes_no_listeners_place(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: deploy copied it, left the board deaf and ended with 0; a gate that was the model itself was taken, too.
+    wave(board)
+    old, vad, other = model(tmp_path, "old", 119), model(tmp_path, "vad", 90), tmp_path / "other.twm"
+    other.write_bytes(gates["streaming"](2, (3, 4), hop_ms=20))
+    deaf = tmp_path / "deaf.twm"
+    deaf.write_bytes(tiny(listens=False))
+    assert deploy(board.port, old, board="UNIX").listening
+    before = tree(board)
+    for path, gate, says in (
+        (deaf, None, "deaf: has no front end, so it cannot listen; compile it with a detector"),
+        (old, deaf, "old behind deaf: the gate has no front end"),
+        (vad, vad, "vad behind vad: these are the same network; a gate is another one"),
+        (vad, other, "vad behind other: their front ends differ"),
+    ):
+        with pytest.raises(DeviceError, match=f"^{says}"):
+            deploy(board.port, path, choices=Choices(gate=gate))
+        assert tree(board) == before
+    assert deploy(board.port, deaf, start=False).model_path.endswith("/deaf.twm")  # to be run
+
+
 def test_a_slot_that_is_written_is_no_second_choice(
     board: UnixBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,19 @@ from tinywake.device.deploy.slots import (
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError, FormatError, ModelError
 
-__all__ = ["ANY", "FITS", "NONE", "Bootsel", "Placed", "Wanted", "gate_in_rom", "into_flash", "place", "read_model"]
+__all__ = [
+    "ANY",
+    "FITS",
+    "NONE",
+    "Bootsel",
+    "Placed",
+    "Wanted",
+    "check_listens",
+    "gate_in_rom",
+    "into_flash",
+    "place",
+    "read_model",
+]
 
 _ROM = "/rom"
 
@@ -115,6 +127,21 @@ def read_model(role: str, path: Path) -> Wanted:
     if path.suffix != ".twm" or not path.name.isprintable():
         raise DeviceError(f"{path}: not a name for a model on a board: compile or rename it to NAME.twm")
     return Wanted(role, path.name, path.read_bytes())
+
+
+def check_listens(models: Sequence[Wanted]) -> None:
+    """Raises DeviceError where models, the one that hears last, cannot listen together.
+
+    What is damaged is left to place(), which can say what the board keeps.
+    """
+    try:
+        *gate, word = (_opened(model.name, model.data) for model in models)
+    except FormatError:
+        return
+    try:
+        core.Listener(word, core.Gate(gate[0]) if gate else None)
+    except ModelError as error:
+        raise DeviceError(str(error)) from error
 
 
 def place(repl: RawRepl, models: Sequence[Wanted], home: Home, gate: str = FITS) -> tuple[Placed, ...]:

@@ -18,6 +18,7 @@ from tinywake.device.deploy.models import (
     Bootsel,
     Placed,
     Wanted,
+    check_listens,
     gate_in_rom,
     into_flash,
     place,
@@ -63,6 +64,8 @@ def deploy(
     # The gate first: it does the old model no harm, and the new one may need it.
     models = [read_model("gate", choices.gate)] if choices.gate else []
     models.append(read_model("model", model))
+    if start:
+        check_listens(models)
     files = wanted_files(board, start)
     with RawRepl(port):
         pass  # quick to say that nothing answers; from here on there is a board to leave as it was
