@@ -288,6 +288,19 @@ def test_damage_is_found_without_importing_it(board: UnixBoard, tmp_path: Path) 
 
 
 @needs_board
+def test_a_fault_that_cannot_hang_leaves_no_board_silent(
+    board: UnixBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: a listening board whose file system was full was left at its prompt.
+    wave(board)
+    deploy(board.port, model(tmp_path, "word", 120), board="UNIX")
+    monkeypatch.setattr(board_checks, "_ROOM", 1 << 60)
+    found = diagnose(board.port)
+    assert faults(found) == ["files"]
+    assert found.findings[-1] == fine("board", "listens again")
+
+
+@needs_board
 def test_a_main_py_of_ones_own_and_none(board: UnixBoard, tmp_path: Path) -> None:
     deploy(board.port, model(tmp_path, "word", 120), board="UNIX", start=False)
     assert "does not listen by itself" in of(diagnose(board.port), "main.py")[0].what
