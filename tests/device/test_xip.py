@@ -10,7 +10,8 @@ from pico import Pico
 from test_slots import heard_with, model, sha
 
 from tinywake.device.deploy import Choices, deploy
-from tinywake.device.deploy.homes.xip import Lying, Space, address_for
+from tinywake.device.deploy.homes import xip as xip_home
+from tinywake.device.deploy.homes.xip import Lying, Space, address_for, left_beside
 from tinywake.device.doctor import board as board_checks
 from tinywake.device.doctor import diagnose
 from tinywake.device.image.record import XIP_BASE
@@ -33,6 +34,9 @@ def test_the_record_goes_where_the_one_that_counts_is_not() -> None:
     two = Space(STORAGE, END, (*one.records, Lying(second, 2, 30_000, 0, "b.twm")))
     assert address_for(two, 20_000) == first  # the older one's
     assert two.current == two.records[1]
+    assert left_beside(one, 30_000) == list(one.records)
+    assert left_beside(two, 20_000) == [two.records[1]]
+    assert left_beside(two, STORAGE - END) == list(two.records)  # too large: it is not written
     large = address_for(one, 200_000)  # no second slot for it
     assert large + 256 + 200_000 <= STORAGE
     with pytest.raises(ValueError, match="too large"):
@@ -72,7 +76,7 @@ port.read_file = read_file
 
 @pytest.mark.skipif(lacking is not None, reason=str(lacking))
 @pytest.mark.parametrize("target", ["rp2040"])
-def test_a_model_moves_into_flash_and_out_of_it(target: str, tmp_path: Path) -> None:
+def test_a_model_moves_into_flash_and_out_of_it(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
     with Pico(tmp_path) as pico:
         xip = Choices(home="xip", bootsel=pico.bootsel)
@@ -95,3 +99,18 @@ def test_a_model_moves_into_flash_and_out_of_it(target: str, tmp_path: Path) -> 
         assert heap.model_path.startswith("tinywake-models/")
         assert heap.ram.models[0] >= old.stat().st_size
         assert heard_with(pico) == sha(old)
+        # Bug: a record that was written over stayed second choice where the new one did not get to be selected.
+        monkeypatch.setattr(xip_home, "address_for", lambda space, size: space.current.address)
+        monkeypatch.setattr(Space, "find", lambda *_: None)  # as if it did not lie there already
+
+        def fails(port: str, uf2: bytes) -> None:
+            pico.bootsel(port, uf2)
+            raise DeviceError("no answer")
+
+        named = "from tinywake import slots\nanswer(slots.paths())"
+        with RawRepl(pico.port) as repl:
+            assert repl.ask(named) == [heap.model_path, second.model_path]
+        with pytest.raises(DeviceError, match="no answer"):
+            deploy(pico.port, old, start=False, choices=Choices(home="xip", bootsel=fails))
+        with RawRepl(pico.port) as repl:
+            assert repl.ask(named) == [heap.model_path]

@@ -13,7 +13,7 @@ from tinywake import core
 from tinywake.device.deploy.copy import sha256
 from tinywake.device.deploy.homes.choose import Home
 from tinywake.device.deploy.homes.romfs import write_romfs
-from tinywake.device.deploy.homes.xip import Space, send, survey
+from tinywake.device.deploy.homes.xip import Space, left_beside, send, survey
 from tinywake.device.deploy.probe import HASH
 from tinywake.device.deploy.slots import (
     Slot,
@@ -21,6 +21,7 @@ from tinywake.device.deploy.slots import (
     empty_slot,
     fill_slot,
     find_slot,
+    forget,
     has_room,
     heap_after_app,
     select,
@@ -203,6 +204,10 @@ def into_flash(
     """
     lying = space.find(model.name, model.data)
     if lying is None:
+        with RawRepl(port) as repl:
+            left = {each.path for each in left_beside(space, len(model.data))}
+            gone = [path for path in chosen(repl, model.role) if path.startswith("/flash/") and path not in left]
+            forget(repl, [path.rpartition("/")[0] for path in gone])
         send(port, space, model.name, model.data, bootsel)
     with RawRepl(port) as repl:
         repl.reset()

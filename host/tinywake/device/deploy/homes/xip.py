@@ -20,7 +20,7 @@ from tinywake.device.image.uf2 import PAGE, pages_of, write_uf2
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["Lying", "Space", "address_for", "send", "survey"]
+__all__ = ["Lying", "Space", "address_for", "left_beside", "send", "survey"]
 
 _BOOT_S = 15.0
 # deploy begins at the board's prompt, so that a drive mounted by hand comes too late for it.
@@ -113,6 +113,16 @@ def address_for(space: Space, model_bytes: int) -> int:
         if old is None or address + size <= old.address or old.address + PAGE + old.bytes <= address:
             return address
     return first
+
+
+def left_beside(space: Space, model_bytes: int) -> list[Lying]:
+    """The records that are still there when one of a model of that size has been written."""
+    try:
+        address = address_for(space, model_bytes)
+    except ValueError:  # then send() writes none
+        return list(space.records)
+    end = address + PAGE + model_bytes
+    return [old for old in space.records if end <= old.address or old.address + PAGE + old.bytes <= address]
 
 
 def send(port: str, space: Space, name: str, model: bytes, bootsel: Callable[[str, bytes], None] | None = None) -> int:
