@@ -54,7 +54,7 @@ class Ram:
     free: int  # after a reset
     module: int  # code and constants of _tinywake
     app: int
-    models: tuple[int, ...]  # of each: arena, and the file where its home is the heap
+    models: tuple[int, ...]  # of each: arena, and the file where its home is the heap; last a gate that was there
     arenas: tuple[int, ...]  # of these, the arena
     listener: int  # front end, detector and what it says, without the microphone's ring
     left: int
@@ -108,12 +108,16 @@ class DeployReport:
             f"{self.port}: {self.firmware}; copied {len(self.copied)} files ({self.bytes_copied:,} bytes), "
             f"{len(self.unchanged)} unchanged"
         ]
-        for placed, taken, arena in zip(self.models, self.ram.models, self.ram.arenas, strict=True):
+        for placed, taken, arena in zip(self.models, self.ram.models, self.ram.arenas, strict=False):
             said.append(
                 f"{placed.role} {placed.name}: {HOMES[placed.home.name]} ({placed.home.why}); "
                 f"{taken:,} bytes of RAM, of them arena {arena:,}"
             )
         ram = self.ram
+        if len(ram.models) > len(self.models):
+            said.append(
+                f"the gate that the board has: {ram.models[-1]:,} bytes of RAM, of them arena {ram.arenas[-1]:,}"
+            )
         said.append(
             f"heap: {ram.free:,} free after a reset, module {ram.module:,}, app {ram.app:,}, "
             f"{'models' if len(ram.models) > 1 else 'model'} {sum(ram.models):,}, listener {ram.listener:,}; "

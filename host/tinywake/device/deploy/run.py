@@ -27,7 +27,7 @@ from tinywake.device.deploy.models import (
 from tinywake.device.deploy.plan import Plan, for_firmware, make_plan, twins, wanted_files
 from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe, look
 from tinywake.device.deploy.report import DeployReport, measure
-from tinywake.device.deploy.slots import clear_role
+from tinywake.device.deploy.slots import chosen, clear_role, try_open
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.line.restart import Restarted, restart
 from tinywake.errors import DeviceError
@@ -72,8 +72,10 @@ def deploy(
     try:
         probe, plan, removed, placed = _put(port, board, files, models, choices)
         with RawRepl(port) as repl:
+            stays = [] if len(placed) > 1 or choices.no_gate or choices.alone else chosen(repl, "gate")
+            gate = next((path for path in stays if not try_open(repl, path)), None)
             repl.reset()
-            ram = measure(repl, [each.path for each in placed])
+            ram = measure(repl, [*(each.path for each in placed), *([gate] if gate else [])])
             repl.reset()  # nothing of it stays open
     except BaseException:  # Ctrl-C too
         if start:
