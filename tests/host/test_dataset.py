@@ -183,32 +183,6 @@ def test_a_new_voice_changes_the_identity(monkeypatch: pytest.MonkeyPatch) -> No
 # Streams
 
 
-def in_view(layout: dataset._Layout, start: int, end: int) -> np.ndarray:
-    """Steps that see the whole of a word between two frames."""
-    ends = layout.window + layout.stride * np.arange(dataset.STEPS)
-    return np.asarray((ends >= end) & (ends - layout.window <= start))
-
-
-@pytest.mark.parametrize("length", [40, 60, 90, 120, 170])
-def test_no_step_is_told_no_while_it_sees_the_word(length: int) -> None:
-    """Bug: "hey computer" of 0.8 s counted as over when its beginning was out of view, while all of the word was in."""
-    layout = dataset._Layout(125, 3)
-    for first in range(0, layout.frames - length, 7):
-        labels = layout.labels(first, first + length, exact=False)
-        for start in range(first, first + length - 29, 5):
-            for end in range(start + 30, first + length + 1, 5):
-                assert (labels[in_view(layout, start, end)] != dataset.NEGATIVE).all()
-        exact = layout.labels(first, first + length, exact=True)
-        assert (exact[in_view(layout, first, first + length)] != dataset.NEGATIVE).all()
-
-
-def test_a_step_long_before_or_after_the_word_is_told_no() -> None:
-    layout = dataset._Layout(60, 3)
-    for exact in (True, False):
-        assert layout.labels(70, 100, exact=exact)[0] == dataset.NEGATIVE
-        assert layout.labels(40, 60, exact=exact)[-1] == dataset.NEGATIVE
-
-
 def test_both_classes_have_one_shape_and_the_seed_decides() -> None:
     made = [dataset.build(splits(), RECIPE, loudness, workers=workers) for workers in (1, 2)]
     frames = RECIPE.network.window + RECIPE.network.stride * (dataset.STEPS - 1)
@@ -264,13 +238,8 @@ def test_every_clip_goes_where_its_text_belongs(monkeypatch: pytest.MonkeyPatch)
     rng = np.random.default_rng([recipe.train.seed, 1])
     plans = [sources.cast_split(recipe, name, share, rng) for name, share in (("train", 1.0), ("validation", 0.15))]
     for found, plan in zip(sources.gather(recipe), plans, strict=True):
-        for kind, parts in (("near", ("near", "near_phrases")), ("other", ("other",)), ("sentences", ("sentences",))):
-            said = [str(Path(utterance.text)) for part in parts for utterance in plan[part]]
-            assert [take.pcm for take in getattr(found, kind)] == said
-        assert {take.pcm for take in found.near if not take.exact} <= {
-            carrier.replace("{}", text) for carrier in word.carriers for text in word.near
-        }
-        assert len([take for take in found.near if not take.exact]) == len(plan["near_phrases"]) >= 4
+        for kind in ("near", "other", "sentences"):
+            assert [take.pcm for take in getattr(found, kind)] == [str(Path(said.text)) for said in plan[kind]]
         assert len(found.words) == len(plan["words"]) + len(plan["phrases"])
         assert {take.pcm for take in found.words if take.exact} == {"computer"}
         assert all("computer" in str(take.pcm) for take in found.words)

@@ -31,7 +31,7 @@ from tinywake.files import write_beside
 
 __all__ = ["CANDIDATE", "FORMAT", "IGNORED", "NEGATIVE", "STEPS", "Dataset", "build", "load", "save"]
 
-FORMAT = 4  # change it when the same inputs give other streams
+FORMAT = 5  # change it when the same inputs give other streams
 NEGATIVE, CANDIDATE, IGNORED = 0, 1, 2  # labels of a step
 STEPS = 36  # network outputs in one training stream
 _LONG = 3000  # frames of one stream of validation negatives: 30 s
@@ -69,17 +69,12 @@ class _Layout:
         return self.window + self.stride * (STEPS - 1)
 
     def labels(self, first: int, last: int, *, exact: bool) -> NDArray[np.uint8]:
-        """Labels of a stream whose target begins at frame `first` and ends at `last`.
-
-        Unless `exact`, the word is somewhere between the two: no step that may have all of it in view is NEGATIVE.
-        """
+        """Labels of a stream whose target begins at frame `first` and ends at `last`."""
         ends = self.window + self.stride * np.arange(STEPS)  # the frame after the last one each step sees
         earliest = last - _EARLIEST if exact else first + 30
         labels = np.full(STEPS, NEGATIVE, np.uint8)
         # While the word is still in view, nobody minds a hit; a little before it is complete, neither.
-        latest_start = first if exact else last
-        nearly = ends > first + (last - first) * (0.7 if exact else 0.1)
-        labels[nearly & (ends < latest_start + self.window + 5)] = IGNORED
+        labels[(ends > first + (last - first) * (0.7 if exact else 0.1)) & (ends < first + self.window + 5)] = IGNORED
         labels[(ends >= earliest) & (ends <= last + _LATEST)] = CANDIDATE
         return labels
 

@@ -95,17 +95,12 @@ def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generato
     counts, word = recipe.counts, recipe.word
     banned = (*word.spoken, word.label)
     near = near_words(word)
-    phrases, near_phrases = (
-        [carrier.replace("{}", text) for carrier in word.carriers for text in said] for said in (word.spoken, near)
-    )
-    rng.shuffle(near_phrases)
-    other = [*texts.wake_words((*banned, *near)), *texts.words(split, (*banned, *near))]
+    phrases = [carrier.replace("{}", text) for carrier in word.carriers for text in word.spoken]
     plan = {
         "words": (list(word.spoken), counts.positives * 4 // 5),
         "phrases": (phrases, counts.positives // 5),
-        "near": (list(near), counts.near * 4 // 5),
-        "near_phrases": (near_phrases, counts.near // 5),  # or what carries the word would mean the word
-        "other": (other, counts.words),
+        "near": (list(near), counts.near),
+        "other": (texts.words(split, (*banned, *near)), counts.words),
         "sentences": (texts.sentences(split, max(4, int(counts.sentences * share)), banned, rng), counts.sentences),
     }
     return {
@@ -131,9 +126,8 @@ def gather(
             heard = [(path, one.voice) for path, one in zip(islice(paths, len(said)), said, strict=True) if path]
             spoken = [read_clip(path) for path, _ in heard]
             sources.tally.spoken.update(voice for _, voice in heard)
-            if kind in ("phrases", "near_phrases"):
-                same = sources.words if kind == "phrases" else sources.near
-                same += [Take(pcm, exact=False) for pcm in spoken]
+            if kind == "phrases":
+                sources.words += [Take(pcm, exact=False) for pcm in spoken]
             else:
                 getattr(sources, kind).extend(Take(pcm) for pcm in spoken)
     for folder in data:

@@ -38,7 +38,7 @@ Progress = Callable[[str, float], None]  # stage, fraction 0..1
 # In this order; "checking" and "reading" only with recordings, "other voices" only with conversions.
 STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "training", "converting")
 
-_FORMAT = 4  # change it when the same inputs give another model
+_FORMAT = 5  # change it when the same inputs give another model
 _KEPT = 4  # sets of streams that stay in the cache
 _THREADS = 2  # fixed, for the order of floating-point sums depends on it
 
