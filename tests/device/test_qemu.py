@@ -202,7 +202,7 @@ def test_a_full_line_can_be_polled(board: QemuBoard) -> None:
     """What the app's port does: it writes while there is room and never waits for more."""
     poll = (
         "import select, sys\np = select.poll()\np.register(sys.stdout, select.POLLOUT)\nn = 0\n"
-        "while n < 200000 and p.poll(0): n += sys.stdout.buffer.write(b'x' * 50)\nf = open('n', 'w')\nf.write(str(n))\n"
+        "while n < 2e6 and p.poll(0): n += sys.stdout.buffer.write(b'x' * 50)\nf = open('n', 'w')\nf.write(str(n))\n"
         "f.close()\nprint('end')"
     )
     with serial.Serial(board.port, timeout=10) as port:
@@ -213,7 +213,7 @@ def test_a_full_line_can_be_polled(board: QemuBoard) -> None:
         said = read_until(port, b"end\r\n")
     count = int(execute(board.port, "print(open('n').read())"))
     assert said.count(b"x") == count
-    assert 1000 < count < 200_000
+    assert 1000 < count < 2_000_000  # what the sockets between hold depends on how busy this computer is
 
 
 def test_instructions_are_counted_exactly(kind: type[QemuBoard]) -> None:

@@ -65,9 +65,9 @@ def make_image(model: Path, output: Path, firmware: Path | None = None, board: s
     if memory is None or memory.home != "xip" or known.chip != "RP2040":
         raise ConfigError(f"{board}: images can be made for an RP2040 with flash between firmware and file system")
     storage = XIP_BASE + memory.flash - memory.storage
+    blob = _model(model)
     base = _read(firmware or built_firmware(), storage)
     end = max(base.pages) + 256
-    blob = _model(model)
     try:
         record = pack_record(model.name, blob)
         address = place(end, storage, len(record))
