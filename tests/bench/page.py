@@ -12,8 +12,8 @@ __all__ = ["CLOCKS", "LAYERS", "page", "unit_of"]
 LAYERS = "rp2040"  # the target whose layers are shown
 # What a second is: the clock in MHz of the chip that a target stands for, as MicroPython's stock firmware sets it.
 CLOCKS = {
-    "qemu-armv6m": ("RP2040", 125), "qemu-rv32imc": ("ESP32-C3", 160), "qemu-xtensawin": ("ESP32", 160),
-    "rp2040": ("RP2040", 125),
+    "qemu-armv6m": ("RP2040", 125), "qemu-armv7em": ("RP2350", 150), "qemu-rv32imc": ("ESP32-C3", 160),
+    "qemu-xtensawin": ("ESP32", 160), "rp2040": ("RP2040", 125),
 }  # fmt: skip
 
 _HEAD = """# Benchmarks
