@@ -12,6 +12,8 @@ from .slots import HEAD, MOST, ROOT, chosen, newest, paths, record
 
 __all__ = ("clean", "forget", "select", "spare")
 
+_ENOSPC = 28  # which MicroPython's errno does not have
+
 
 def spare(role="model", keep=None):
     """The directory of the slot that may be written: not that of `keep`, nor, where that is in none, the next best."""
@@ -45,7 +47,9 @@ def forget(directory):
     for key in entries:
         if key.endswith(".was") and key in kept and key[:-4] not in kept:
             kept[key[:-4]] = kept.pop(key)
-    _write(record(1 - which), sequence + 1, kept)
+    # Where no block is left for that, what will be written over gives its own. Until the record is there, the old one
+    # names files that are gone, which a board that boots now passes over.
+    _write(record(1 - which), sequence + 1, kept, [directory + "/" + name for name in _listed(directory)])
 
 
 def clean(role="model"):
@@ -81,7 +85,8 @@ def _listed(directory):
         return []
 
 
-def _write(path, sequence, entries):
+def _write(path, sequence, entries, doomed=()):
+    """A record. `doomed`: files that may go where the file system is full."""
     entries["sequence"] = str(sequence)
     data = HEAD + "".join("%s=%s\n" % (key, entries[key]) for key in sorted(entries)).encode()
     data += b"check=%04x" % _tinywake.crc16(data, 0, len(data))
@@ -91,5 +96,18 @@ def _write(path, sequence, entries):
         os.mkdir(ROOT)
     except OSError:
         pass  # it is there, or open() says why not
-    with open(path, "wb") as file:
-        file.write(data)
+    # The record that is written over does not count; but a file system that copies on writing keeps it until then.
+    for frees in ((path,), doomed, ()):
+        try:
+            with open(path, "wb") as file:
+                file.write(data)
+            return
+        except OSError as error:
+            if error.errno != _ENOSPC:
+                raise
+        for each in frees:
+            try:
+                os.remove(each)
+            except OSError:
+                pass  # there was none
+    raise OSError(path + ": the file system is full: remove something")

@@ -37,7 +37,7 @@ try:
             held += sum(os.stat(d + "/" + name)[6] // s[0] for name in os.listdir(d))
         except OSError:
             pass
-    answer([s[0], s[3] + held])
+    answer([s[0], (s[3] if s[3] <= s[2] else 0) + held])  # littlefs counts to below 0
 except (OSError, AttributeError):
     answer(None)
 """

@@ -221,6 +221,7 @@ def into_flash(
         if trouble:
             way_out = _way_out(gates) or ": try again, or leave --home out"
             raise DeviceError(f"{port}: {lying.path} does not open ({trouble}){way_out}")
+        repl.reset()
         for each in given:
             select(repl, each.role, each.path)
         select(repl, model.role, lying.path)
@@ -274,6 +275,7 @@ def _second(repl: RawRepl, role: str, path: str) -> str | None:
 
 
 def _select(repl: RawRepl, paths: Mapping[Wanted, str]) -> None:
+    repl.reset()  # what was tried is still on the heap
     for model, path in paths.items():
         select(repl, model.role, path)
 

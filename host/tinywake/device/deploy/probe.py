@@ -53,7 +53,7 @@ sys.path.extend(path)
 i = sys.implementation
 try:
     s = os.statvfs(".")
-    room = s[0], s[3]
+    room = s[0], s[3] if s[3] <= s[2] else 0  # littlefs counts to below 0
 except (OSError, AttributeError):
     room = None
 answer({"name": i[0], "version": list(i[1][:3]), "mpy": getattr(i, "_mpy", 0), "builtin": builtin,
