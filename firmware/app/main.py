@@ -14,7 +14,7 @@ import gc
 
 import _tinywake
 
-from . import __version__
+from . import __version__, slots
 from .link import Link, escape
 from .listener import Listener
 from .model import Model
@@ -78,11 +78,14 @@ def _opened(path, on_hit, gate, score):
 
 
 def _found_gate():
-    """Path of the board's own, docs/slots.md; None where it has none that opens: better without than not at all.
+    """The board's own, docs/slots.md; None where it has none that opens: better without than not at all.
 
     A path, not the gate: the heap may have room for the model only where nothing of the gate is left on it.
     """
     for path in port.find_models("gate"):
+        loud = slots.level(path)
+        if loud is not None:
+            return loud
         try:
             _whole(path)
             return path

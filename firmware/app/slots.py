@@ -6,7 +6,7 @@ A role is what a model is for: "model" hears the word, "gate" tells when to look
 
 import _tinywake
 
-__all__ = ("HEAD", "MOST", "ROOT", "chosen", "newest", "paths", "record")
+__all__ = ("HEAD", "MOST", "ROOT", "chosen", "level", "newest", "paths", "record")
 
 ROOT = "tinywake-models"  # no name that an import could take for a package
 HEAD = b"tinywake slots 1\n"
@@ -23,6 +23,11 @@ def paths(role="model"):
 def chosen():
     """Role -> path, and role + ".was" -> the path before it, of the newest record that is whole."""
     return newest()[2]
+
+
+def level(path):
+    """Of a gate in the record that is no file, what main.load() takes: "energy", or dB. None: it is a path."""
+    return path if path == "energy" else int(path) if path.isdigit() else None
 
 
 def newest():

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from test_slots import heard_with, model, sha
+from test_slots import heard_with, model, sha, tree
 
-from tinywake.device.deploy import Choices, deploy, models
+from tinywake.device.deploy import Choices, deploy
 from tinywake.device.deploy.homes.romfs import ALIGN, image_bytes, image_parts
+from tinywake.device.deploy.models import opens
+from tinywake.device.deploy.models import rom as in_rom
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import ConfigError, DeviceError
@@ -149,7 +151,7 @@ def test_ctrl_c_while_romfs_is_written_says_what_to_do(
     boot = board.directory / "boot.py"
     text = boot.read_text()
     boot.write_text(text.replace("def save():\n", "def save():\n    import time\n    time.sleep(0.5)\n", 1))
-    write_romfs = models.write_romfs
+    write_romfs = in_rom.write_romfs
 
     def interrupted(repl: RawRepl, sources: dict[str, tuple[str, int]]) -> dict[str, str | None]:
         signal.setitimer(signal.ITIMER_REAL, 0.7)
@@ -158,7 +160,7 @@ def test_ctrl_c_while_romfs_is_written_says_what_to_do(
     def ctrl_c(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(models, "write_romfs", interrupted)
+    monkeypatch.setattr(in_rom, "write_romfs", interrupted)
     before = signal.signal(signal.SIGALRM, ctrl_c)
     try:
         with pytest.raises(DeviceError, match=r"interrupted while ROMFS was written: .* run tinywake deploy again"):
@@ -168,7 +170,7 @@ def test_ctrl_c_while_romfs_is_written_says_what_to_do(
     boot.write_text(text)
     assert (board.directory / "rom.bin").read_bytes()[:3] != b"\xd2\xcd\x31"
     assert heard_with(board) == sha(new)
-    monkeypatch.setattr(models, "write_romfs", write_romfs)
+    monkeypatch.setattr(in_rom, "write_romfs", write_romfs)
     assert deploy(board.port, new, start=False).model_path == "/rom/new.twm"
     assert heard_with(board) == sha(new)
 
@@ -185,8 +187,29 @@ def test_model_and_gate_share_it_and_each_can_change_alone(board: UnixBoard, tmp
             "import os\nfrom tinywake import slots\nanswer([sorted(os.listdir('/rom')), slots.paths('gate')])"
         )
     assert said == [["vad.twm", "word2.twm"], ["/rom/vad.twm", "tinywake-models/gate.a/vad.twm"]]
-    with pytest.raises(DeviceError, match="same file name"):
-        deploy(board.port, word, start=False, choices=Choices(gate=model(tmp_path / "board", "word", 90)))
+
+
+@needs_board
+def test_two_of_a_name_are_refused_before_anything_is_written(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: the second choice was gone by then. A model named as the gate that stays took the gate's bytes.
+    old, word = model(tmp_path, "old", 119), model(tmp_path, "word", 120)
+    (tmp_path / "other").mkdir()
+    gate, gate2 = model(tmp_path, "vad", 90), model(tmp_path / "other", "word", 91)
+    deploy(board.port, old, board="UNIX", start=False, choices=Choices(home="heap"))
+    deploy(board.port, word, start=False, choices=Choices(home="heap"))
+    before = tree(board)
+    with pytest.raises(DeviceError, match=r"model and gate have the same file name, .*: rename one, .*--home heap$"):
+        deploy(board.port, word, start=False, choices=Choices(gate=gate2))
+    assert tree(board) == before
+    deploy(board.port, word, start=False, choices=Choices(gate=gate))
+    before = tree(board)
+    with pytest.raises(DeviceError, match=r"the gate that the board has is vad\.twm, too, .*: rename one"):
+        deploy(board.port, model(tmp_path / "other", "vad", 92), start=False)
+    assert tree(board) == before
+    report = deploy(board.port, word, start=False, choices=Choices(gate=gate2, home="heap"))
+    assert [each.path for each in report.models] == [
+        "tinywake-models/model.b/word.twm", "tinywake-models/gate.b/word.twm",
+    ]  # fmt: skip
 
 
 @needs_board
@@ -256,7 +279,7 @@ def test_romfs_gets_its_model_back_where_the_new_one_does_not_open(
     deploy(board.port, old, board="UNIX", start=False, choices=Choices(gate=vad))
     rom = board.directory / "rom.bin"
     before, written = image_of(rom), rom.stat().st_mtime_ns
-    try_open = models.try_open
+    try_open = opens.try_open
 
     def small(repl: RawRepl, path: str) -> str:
         if path == "/rom/new.twm":
@@ -264,7 +287,7 @@ def test_romfs_gets_its_model_back_where_the_new_one_does_not_open(
             return "ValueError: TW_ERR_CRC"
         return "MemoryError: memory allocation failed" if path.endswith("b/new.twm") else try_open(repl, path)
 
-    monkeypatch.setattr(models, "try_open", small)
+    monkeypatch.setattr(opens, "try_open", small)
     with pytest.raises(DeviceError, match=r"new\.twm does not open .*TW_ERR_CRC.*; it keeps /rom/old\.twm$"):
         deploy(board.port, new, start=False)
     assert rom.stat().st_mtime_ns > written
@@ -289,12 +312,12 @@ def test_a_slot_that_is_selected_is_never_emptied(
     # Bug: what did not open in ROMFS went from its slot too, where it was selected.
     old, new = model(tmp_path, "old", 120), model(tmp_path, "new", 121)
     deploy(board.port, old, board="UNIX", start=False)
-    listen = models.try_listen
+    listen = opens.try_listen
 
     def not_in_rom(repl: RawRepl, path: str, gates: Sequence[str]) -> str:
         return "ValueError: TW_ERR_CRC" if path.startswith("/rom/") else listen(repl, path, gates)
 
-    monkeypatch.setattr(models, "try_listen", not_in_rom)
+    monkeypatch.setattr(opens, "try_listen", not_in_rom)
     with pytest.raises(DeviceError, match=r"new\.twm does not open .*; it keeps tinywake-models/model\.b/new\.twm$"):
         deploy(board.port, new, start=False)
     assert heard_with(board) == sha(new)

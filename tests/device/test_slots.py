@@ -23,7 +23,7 @@ from tinywake.device.line.events import Error, Event, Model
 from tinywake.device.line.lines import LineReader
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.unix import UnixBoard
-from tinywake.errors import DeviceError
+from tinywake.errors import ConfigError, DeviceError
 
 ROOT = Path(__file__).parents[2]
 SLOTS = "tinywake-models"
@@ -260,6 +260,44 @@ def test_a_gate_is_used_at_boot_and_never_in_the_way(board: UnixBoard, tmp_path:
     assert not [event for event in boot(board) if isinstance(event, Error)]
 
 
+def test_a_gate_that_is_no_model_is_in_the_record(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: eval and listen took --gate energy, deploy only a model.
+    wave(board)
+    word, vad = model(tmp_path, "word", 120), model(tmp_path, "vad", 90)
+    gated = "import tinywake.main as m\nm.load() and None\ng = m.listener.gate\nanswer(getattr(g, 'name', g))"
+
+    def gate() -> object:
+        with RawRepl(board.port) as repl:
+            repl.reset()
+            return repl.ask(gated)
+
+    plain = deploy(board.port, word, board="UNIX", choices=Choices(gate=vad))
+    report = deploy(board.port, word, choices=Choices(gate="energy"))
+    assert report.listening
+    assert ([each.role for each in report.models], report.energy_gate, len(report.ram.models)) == (
+        ["model"], "energy", 1,
+    )  # fmt: skip
+    assert "gate energy: no model; what it takes is in the listener's" in report.lines()
+    assert gate() == 18
+    assert deploy(board.port, word, choices=Choices(gate="24")).energy_gate == "24"
+    assert gate() == 24
+    stays = deploy(board.port, model(tmp_path, "word2", 121), start=False)
+    assert (stays.energy_gate, gate()) == ("24", 24)
+    assert stays.ram.listener > deploy(board.port, word, start=False, choices=Choices(alone=True)).ram.listener
+    assert not [event for event in boot(board) if isinstance(event, Error)]
+    back = deploy(board.port, word, start=False, choices=Choices(gate=vad))
+    assert (back.energy_gate, back.models[1].second, gate()) == (None, "24", "vad")
+    assert len(back.ram.models) == len(plain.ram.models) == 2
+    deploy(board.port, word, start=False, choices=Choices(gate="energy"))
+    deploy(board.port, word, start=False, choices=Choices(no_gate=True))
+    assert gate() is None
+    before = tree(board)
+    for name, says in (("0", "1 to 255 dB"), ("256", "1 to 255 dB")):
+        with pytest.raises(ConfigError, match=says):
+            deploy(board.port, word, choices=Choices(gate=name))
+        assert tree(board) == before
+
+
 def heavy(path: Path, more: int) -> Path:
     """The same model in a larger file: what follows its bytes is not part of it, and takes heap."""
     path.write_bytes(path.read_bytes() + bytes(more))
@@ -419,7 +457,7 @@ def test_a_slot_that_is_written_is_no_second_choice(
     deploy(board.port, new, start=False)
     with monkeypatch.context() as patch:
         patch.setattr(
-            "tinywake.device.deploy.models.try_open", lambda repl, path: "" if "new" in path else "ValueError"
+            "tinywake.device.deploy.models.opens.try_open", lambda repl, path: "" if "new" in path else "ValueError"
         )
         with pytest.raises(DeviceError, match=r"third\.twm does not open .*it keeps \S+new\.twm"):
             deploy(board.port, third, start=False)

@@ -138,6 +138,25 @@ def test_listen_behind_a_gate(folder: Path) -> None:
     assert len(result.stdout.splitlines()) == (heard.events >= 0).sum()
 
 
+def test_the_decibels_may_be_named(folder: Path) -> None:
+    # Bug: a program on a board could say gate=24, the command line could not.
+    clip, scores, word = folder / "yes" / "1.wav", folder / "s.npz", folder / "word.twm"
+    pcm, _ = soundfile.read(clip, dtype="int16")
+    awake = []
+    for db in (6, 40):
+        result = tinywake("listen", clip, "--model", word, "--gate", db, "--scores", scores)
+        assert result.returncode == 0, result.stderr
+        heard = Listener(Model.open(word), Gate(margin_db=db)).listen(pcm)
+        np.testing.assert_array_equal(np.load(scores)[str(clip)] * 256, heard.scores)
+        awake.append(int(heard.awake.sum()))
+        gated = measured(folder, str(db)).gated
+        assert gated is not None
+        assert gated.gate == f"energy of {db} dB"
+        awake.append(gated.work.awake)
+    assert awake[0] > awake[2]
+    assert awake[1] > awake[3]
+
+
 def test_what_is_refused_is_one_line(folder: Path) -> None:
     clip, word = folder / "yes" / "1.wav", folder / "word.twm"
     (folder / "other.twm").write_bytes(streaming(2, (3, 4), hop_ms=20))
@@ -146,6 +165,8 @@ def test_what_is_refused_is_one_line(folder: Path) -> None:
         (folder / "no.twm", "no.twm: No such file"),
         (word, "the same network"),
         (clip, "TW_ERR_MAGIC"),
+        (0, "--gate 0: a sound stands out by 1 to 255 dB; energy means 18"),
+        (256, "1 to 255 dB"),
     ):
         result = tinywake("listen", clip, "--model", word, "--gate", gate)
         assert result.returncode == 2

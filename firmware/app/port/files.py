@@ -31,8 +31,11 @@ def read_file(path):
 
 
 def find_models(role="model"):
-    """Paths to try, best first: the selected slot, the one before it; without those, a "model" that lies about."""
-    found = [path for path in slots.paths(role) if _is_file(path)]
+    """Paths to try, best first: the selected slot, the one before it; without those, a "model" that lies about.
+
+    A gate that is no file is among them as the record has it.
+    """
+    found = [path for path in slots.paths(role) if slots.level(path) is not None or _is_file(path)]
     if role == "model":
         for home in _HOMES:
             try:

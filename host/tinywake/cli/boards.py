@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tinywake.cli.options import Json, ModelFile
+from tinywake.cli.options import GateFile, Json, ModelFile
 from tinywake.terminal import err, print_json, progress, show
 from tinywake.terminal import out as console
 
@@ -43,7 +43,7 @@ def deploy(
     model: ModelFile,
     port: Annotated[str | None, typer.Argument(help="Serial port of the board; else the only one.")] = None,
     board: Annotated[str | None, typer.Option(help="Name under boards/; needed the first time.")] = None,
-    gate: Annotated[Path | None, typer.Option(help="A second model, which tells when to look for the word.")] = None,
+    gate: GateFile = None,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Take away the gate that the board has.")] = False,
     home: Annotated[str | None, typer.Option(help="Of the models: heap, romfs, xip [docs/deploy.md].")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on: deploy again whenever a file changes.")] = False,
@@ -59,8 +59,10 @@ def deploy(
         raise typer.BadParameter("--gate puts one on the board, --no-gate takes it away: name one of them")
     choices = Choices(gate=gate, no_gate=no_gate, home=home)
 
+    files = [model, *filter(None, (choices.gate_file,))]
+
     def check() -> None:
-        for path in filter(None, (model, gate)):
+        for path in files:
             unpack(path)
 
     def once() -> DeployReport:
@@ -73,7 +75,7 @@ def deploy(
         show(once(), as_json)
         return
     try:
-        for result in watched(once, [model, *([gate] if gate else [])], board):
+        for result in watched(once, files, board):
             if isinstance(result, DeployReport):
                 show(result, as_json)
             else:

@@ -25,5 +25,5 @@ Picture = Annotated[Path | None, typer.Option("--picture", help="The arena over 
 ModelFile = Annotated[Path, typer.Option("--model", help="A compiled model (.twm).")]
 GateFile = Annotated[
     str | None,
-    typer.Option("--gate", help='What lets the network sleep: a model (vad.twm), or "energy". See docs/gate.md.'),
+    typer.Option("--gate", help="What lets the network sleep: a model (vad.twm), energy, or its dB [docs/gate.md]."),
 ]

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinywake.audio.clips import Pcm, read_clip
-from tinywake.core import Frontend, Gate, Heard, Listener, Model
+from tinywake.core import Frontend, Heard, Listener, Model
 from tinywake.device.connect import connected
 from tinywake.device.features import features_on, probe
 from tinywake.device.line.hear import listen_on
+from tinywake.gate import gate_named
 
 __all__ = [
-    "ENERGY",
     "Hearing",
     "Hit",
     "ScoreBook",
@@ -32,7 +32,6 @@ __all__ = [
     "listener_of",
 ]
 
-ENERGY = "energy"  # the gate that is no file
 _PIECE = 60 * 16_000  # samples between two movements of the bar
 _Progress = Callable[[float], None]
 
@@ -104,14 +103,11 @@ def hear(
 
 
 def listener_of(model: Path, gate: str | None = None) -> Listener:
-    """A listener for a model's file, behind a gate: another model's file, "energy" or none.
+    """A listener for a model's file, behind a gate (gate.gate_named) or none.
 
-    Raises FormatError or ModelError, for two files that do not go together with one line that names both.
+    Raises ConfigError, FormatError or ModelError, for two files that do not go together with one line that names both.
     """
-    opened = Model.open(model)
-    if gate is None:
-        return Listener(opened)
-    return Listener(opened, Gate() if gate == ENERGY else Gate(Model.open(Path(gate))))
+    return Listener(Model.open(model), None if gate is None else gate_named(gate).open())
 
 
 def hear_live(model: Path, chunks: Iterable[Pcm], name: str, gate: str | None = None) -> Iterator[Hearing]:

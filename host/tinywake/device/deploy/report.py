@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tinywake.device.boards import HOMES
-from tinywake.device.deploy.models import Placed
+from tinywake.device.deploy.models.wanted import Placed
 from tinywake.device.deploy.plan import MAIN
 from tinywake.device.firmware import Firmware
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
+from tinywake.gate import gate_named
 
 __all__ = ["DeployReport", "Ram", "measure"]
 
@@ -28,14 +29,17 @@ said.append(free())
 import tinywake.main as main
 said.append(free())
 kept = []
+gate = None
 for path in PATHS:
-    kept.append(main.Model(path))
-    said.append(free())
+    gate = main.slots.level(path) if kept else None
+    if gate is None:
+        kept.append(main.Model(path))
+        said.append(free())
 trouble = ""
 listener = None
 if kept[0].labels:
     try:
-        listener = main.Listener(kept[0], gate=kept[1] if len(kept) > 1 else None)
+        listener = main.Listener(kept[0], gate=kept[1] if len(kept) > 1 else gate)
         listener.report = main.Report(main.Link(main.port.write), kept[0], listener.native)
     except ValueError as error:
         trouble = str(error)
@@ -56,7 +60,7 @@ class Ram:
     app: int
     models: tuple[int, ...]  # of each: arena, and the file where its home is the heap; last a gate that was there
     arenas: tuple[int, ...]  # of these, the arena
-    listener: int  # front end, detector and what it says, without the microphone's ring
+    listener: int  # front end, detector, what a gate adds and what it says, without the microphone's ring
     left: int
 
 
@@ -72,6 +76,7 @@ class DeployReport:
     bytes_copied: int
     module_bytes: int  # size of _tinywake.mpy; 0: compiled into the firmware
     models: tuple[Placed, ...]  # the one that hears first, then its gate
+    energy_gate: str | None  # of one that is no model: "energy", or its dB
     ram: Ram
     other_models: tuple[str, ...]  # at the top of the file system, in no slot
     own_main: bool  # the board has a main.py that is the user's: it was left as it is
@@ -114,6 +119,8 @@ class DeployReport:
                 f"{taken:,} bytes of RAM, of them arena {arena:,}"
             )
         ram = self.ram
+        if self.energy_gate is not None:
+            said.append(f"gate {gate_named(self.energy_gate)}: no model; what it takes is in the listener's")
         if len(ram.models) > len(self.models):
             said.append(
                 f"the gate that the board has: {ram.models[-1]:,} bytes of RAM, of them arena {ram.arenas[-1]:,}"
@@ -146,7 +153,8 @@ class DeployReport:
 def measure(repl: RawRepl, paths: Sequence[str]) -> Ram:
     """Load module, app and models one after another and read the heap each time. The board must have been reset.
 
-    `paths`: the model, and its gate where there is one. Raises DeviceError where they do not go together.
+    `paths`: the model, and its gate where there is one, as the record names it. Raises DeviceError
+    where they do not go together.
     """
     said: dict[str, Any] = repl.ask(f"PATHS = {list(paths)!r}\n" + _MEASURE)
     if said["trouble"]:

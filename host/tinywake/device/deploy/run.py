@@ -11,19 +11,11 @@ from pathlib import Path
 from tinywake.device.deploy.copy import copy, prune
 from tinywake.device.deploy.homes.choose import Home, beside_gate, choose_home
 from tinywake.device.deploy.homes.xip import survey
-from tinywake.device.deploy.models import (
-    ANY,
-    FITS,
-    NONE,
-    Bootsel,
-    Placed,
-    Wanted,
-    check_listens,
-    gate_in_rom,
-    into_flash,
-    place,
-    read_model,
-)
+from tinywake.device.deploy.models.check import check_listens
+from tinywake.device.deploy.models.flash import Bootsel, into_flash
+from tinywake.device.deploy.models.place import place
+from tinywake.device.deploy.models.rom import check_names, gate_in_rom
+from tinywake.device.deploy.models.wanted import ANY, FITS, NONE, Placed, Wanted, read_model
 from tinywake.device.deploy.plan import Plan, for_firmware, make_plan, twins, wanted_files
 from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe, look
 from tinywake.device.deploy.report import DeployReport, measure
@@ -31,6 +23,7 @@ from tinywake.device.deploy.slots import chosen, clear_role, try_open
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.line.restart import Restarted, restart
 from tinywake.errors import DeviceError
+from tinywake.gate import gate_named
 
 __all__ = ["Choices", "deploy"]
 
@@ -41,12 +34,24 @@ _NO_MEMORY = "memory allocation failed"  # MicroPython's words
 class Choices:
     """What deploy may be told besides port, model and board."""
 
-    gate: Path | None = None  # a second model, which tells when to look for the word; None: leave that as it is
+    gate: Path | str | None = None  # tells when to look for the word, see gate.gate_named; None: leave that as it is
     no_gate: bool = False  # take the gate away that the board has
     home: str | None = None  # of the models, one of boards.HOMES; None: the best to be had without a restart
     bootsel: Bootsel | None = None  # None: by its drive
     alone: bool = False  # the model is there to be run, not to listen behind the gate that the board has
     before: Callable[[RawRepl], None] | None = None  # called before the models on the board are touched
+
+    @property
+    def gate_file(self) -> Path | None:
+        """The gate's, where it is a model."""
+        return None if self.gate is None else gate_named(self.gate).file
+
+    @property
+    def there(self) -> str:
+        """A gate that is no model, or else what becomes of the one that the board has: see place()."""
+        if self.gate is not None and self.gate_file is None:
+            return gate_named(self.gate).text
+        return NONE if self.no_gate else ANY if self.alone else FITS
 
 
 def deploy(
@@ -62,18 +67,17 @@ def deploy(
     """
     choices = choices or Choices()
     # The gate first: it does the old model no harm, and the new one may need it.
-    models = [read_model("gate", choices.gate)] if choices.gate else []
+    models = [read_model("gate", choices.gate_file)] if choices.gate_file else []
     models.append(read_model("model", model))
     if start:
-        check_listens(models)
+        check_listens(models, choices.there)
     files = wanted_files(board, start)
     with RawRepl(port):
         pass  # quick to say that nothing answers; from here on there is a board to leave as it was
     try:
         probe, plan, removed, placed = _put(port, board, files, models, choices)
         with RawRepl(port) as repl:
-            stays = [] if len(placed) > 1 or choices.no_gate or choices.alone else chosen(repl, "gate")
-            gate = next((path for path in stays if not try_open(repl, path)), None)
+            gate = None if len(placed) > 1 or choices.there in (NONE, ANY) else _gate_there(repl)
             repl.reset()
             ram = measure(repl, [*(each.path for each in placed), *([gate] if gate else [])])
             repl.reset()  # nothing of it stays open
@@ -100,12 +104,19 @@ def deploy(
         bytes_copied=sum(map(len, plan.copies.values())) + sum(each.bytes for each in sent),
         module_bytes=plan.module_bytes,
         models=placed,
+        energy_gate=gate if gate is not None and gate_named(gate).file is None else None,
         ram=ram,
         other_models=probe.loose_models,
         own_main=plan.own_main,
         listening=listening,
         trouble=after.trouble,
     )
+
+
+def _gate_there(repl: RawRepl) -> str | None:
+    """Of the gates in the board's record the first that opens, or is no file."""
+    gates = chosen(repl, "gate")
+    return next((each for each in gates if gate_named(each).file is None or not try_open(repl, each)), None)
 
 
 def _put(
@@ -126,8 +137,11 @@ def _put(
         removed = prune(repl, APP, [*files, PINS]) if had else ()
         if choices.before:
             choices.before(repl)
-        there = NONE if choices.no_gate else ANY if choices.alone else FITS
-        home = beside_gate(port, choices.home, home, probe, blobs, gate_in_rom(repl, models, there))
+        there = choices.there
+        in_rom = gate_in_rom(repl, models, there)
+        if home.name == "romfs":
+            check_names(port, models, in_rom)
+        home = beside_gate(port, choices.home, home, probe, blobs, in_rom)
         *gate, word = place(repl, models, home, there)
         if choices.no_gate:
             clear_role(repl, "gate")

@@ -28,10 +28,13 @@ import gc, sys
 def opens(path):
     return tried(lambda: verified(path))
 def listens(path, gates):
+    from tinywake.slots import level
     gate = None
     for each in gates:
-        if not opens(each):
+        gate = level(each)
+        if gate is None and not opens(each):
             gate = each
+        if gate is not None:
             break
     return tried(lambda: ready(path, gate))
 def tried(what):
@@ -80,7 +83,7 @@ same = [p for p in there if p.startswith(slots.ROOT) and p.endswith("/" + NAME) 
 keep = None
 if not same:
     for p in there:
-        wrong = opens(p)
+        wrong = opens(p)  # one that is no file, too
         if not wrong or wrong.startswith("MemoryError"):  # here the heap is in pieces
             keep = p
             break

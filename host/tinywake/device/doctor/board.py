@@ -57,7 +57,8 @@ class InPlace:
         piece, self.left = self.left[:count], self.left[count:]
         return piece
 from tinywake import slots
-answer([[role, path, wrong(path)] for role in ("model", "gate") for path in slots.paths(role)])
+answer([[role, path, wrong(path)] for role in ("model", "gate") for path in slots.paths(role)
+        if slots.level(path) is None])
 """
 
 

@@ -20,6 +20,7 @@ from tinywake.device.line.files import BoardFiles
 from tinywake.device.line.lines import LineReader, printable
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
+from tinywake.gate import gate_named
 
 __all__ = ["Heard", "listen_on", "play_on", "wav_bytes"]
 
@@ -52,10 +53,10 @@ def listen_on(
     """Yield what the board at `port` hears in each clip (int16 [samples], 16 kHz mono), each from a fresh
     start.
 
-    `model`: path on the board; default: the one it boots with. `gate`: a model's file here, which is there for as long
-    as the clips are, or "energy". `directory`: the board's file system, where it is a directory of this computer (the
-    unix board): files are written there instead of sent over the line. `timeout`: seconds of silence after which the
-    board counts as dead.
+    `model`: path on the board; default: the one it boots with. `gate`: see gate.gate_named; a model's file here is
+    there for as long as the clips are. `directory`: the board's file system, where it is a directory of this computer
+    (the unix board): files are written there instead of sent over the line. `timeout`: seconds of silence after which
+    the board counts as dead.
     """
     with RawRepl(port, timeout) as board:
         files = BoardFiles(board, directory)
@@ -99,7 +100,7 @@ def play_on(
             files.remove(_CLIP)
 
 
-def _load(board: RawRepl, model: str | None, gate: str | None) -> tuple[str, ...]:
+def _load(board: RawRepl, model: str | None, gate: str | int | None) -> tuple[str, ...]:
     behind = "" if gate is None else f", gate={gate!r}"
     events = _run(board, f"import tinywake.main as m\nm.load({model!r}, 'all'{behind}) and None")
     labels = sorted((event for event in events if isinstance(event, Label)), key=lambda label: label.i)
@@ -121,11 +122,14 @@ def wav_bytes(clip: npt.NDArray[np.int16]) -> bytes:
     return data.getvalue()
 
 
-def _put_gate(files: BoardFiles, gate: str | None) -> str | None:
-    """The gate's name on the board."""
-    if gate is None or gate == "energy":
-        return gate
-    files.put(_GATE, Path(gate).read_bytes())
+def _put_gate(files: BoardFiles, gate: str | None) -> str | int | None:
+    """What the gate is on the board."""
+    named = None if gate is None else gate_named(gate)
+    if named is None:
+        return None
+    if named.file is None:
+        return named.value
+    files.put(_GATE, named.file.read_bytes())
     return _GATE
 
 

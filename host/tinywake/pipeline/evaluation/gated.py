@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,13 @@ from numpy.typing import NDArray
 from tinywake.audio.clips import RATE, read_clip
 from tinywake.compiler.report import file_report
 from tinywake.compiler.twm.unpack import unpack
-from tinywake.core import Gate, Heard, Listener, Model
+from tinywake.core import Heard, Listener, Model
 from tinywake.evaluate.gating import Gated, Work, delays
 from tinywake.evaluate.metrics import det
 from tinywake.evaluate.sounds.clipset import EvalClip
 from tinywake.evaluate.sounds.quiet import Framed, framed
+from tinywake.gate import gate_named
 from tinywake.pipeline.evaluation.contenders import Contender
-from tinywake.pipeline.hearing import ENERGY
 
 __all__ = ["SETTLE_MS", "behind", "gate_of"]
 
@@ -26,9 +25,8 @@ SETTLE_MS = 3000  # of quiet before a clip behind a gate: the front end has lear
 
 
 def gate_of(contender: Contender, gate: str) -> Listener:
-    """The contender's listener behind a gate: "energy", or a model's file. Raises ModelError or FormatError."""
-    model = Model(contender.data, str(contender.path))
-    return Listener(model, Gate() if gate == ENERGY else Gate(Model.open(Path(gate))))
+    """The contender's listener behind a gate (gate.gate_named). Raises ConfigError, ModelError or FormatError."""
+    return Listener(Model(contender.data, str(contender.path)), gate_named(gate).open())
 
 
 def behind(
@@ -51,10 +49,11 @@ def behind(
     rule, hours = contender.rule, ears[0].work.seconds / 3600
     curve = det(ears[1].scores[: len(wanted)], ears[1].scores[len(wanted) :], hours, rule)
     alone, gated = (ear.scores[: len(wanted)] for ear in ears)
-    other = None if gate == ENERGY else unpack(Path(gate))
+    named = gate_named(gate)
+    other = None if named.file is None else unpack(named.file)
     macs = file_report(contender.file).macs, 0 if other is None else file_report(other).macs
     return Gated(
-        gate=gate if other is None else Path(gate).name,
+        gate=str(named),
         curve=curve,
         work=ears[1].work,
         macs_alone=ears[0].work.macs(*macs),
