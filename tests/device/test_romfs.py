@@ -7,15 +7,18 @@ import shutil
 import signal
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from test_slots import heard_with, model, sha, tree
 
+from tinywake.device.connect import connected
 from tinywake.device.deploy import Choices, deploy
 from tinywake.device.deploy.homes.romfs import ALIGN, image_bytes, image_parts
 from tinywake.device.deploy.models import opens
 from tinywake.device.deploy.models import rom as in_rom
+from tinywake.device.deploy.probe import HASH
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import ConfigError, DeviceError
@@ -243,6 +246,57 @@ def test_files_of_the_users_in_romfs_stay(board: UnixBoard, tmp_path: Path) -> N
     with pytest.raises(DeviceError, match=r"cannot go into ROMFS: .*mine\.py.*leave --home out"):
         deploy(board.port, word, start=False, choices=Choices(home="romfs"))
     assert (board.directory / "rom.bin").read_bytes()[: len(own)] == own
+
+
+def listing(board: UnixBoard) -> tuple[object, dict[str, bytes]]:
+    """What the record says, what ROMFS holds, and all files but the records."""
+    with RawRepl(board.port) as repl:
+        repl.reset()
+        said = repl.ask(
+            HASH + "from tinywake import slots\n"
+            "answer([slots.paths('model'), slots.paths('gate'), {n: digest('/rom/' + n) for n in os.listdir('/rom')}])"
+        )
+    return said, {path: data for path, data in tree(board).items() if "/select." not in path and path != "rom.bin"}
+
+
+@needs_board
+@pytest.mark.parametrize("name", ["other", "word"])
+def test_a_board_that_only_runs_a_model_keeps_what_romfs_held(board: UnixBoard, tmp_path: Path, name: str) -> None:
+    # Bug: ROMFS kept the model that was run. One of the same file name stayed selected, too.
+    (tmp_path / "elsewhere").mkdir()
+    word, vad, other = model(tmp_path, "word", 120), model(tmp_path, "vad", 90), model(tmp_path / "elsewhere", name, 99)
+    deploy(board.port, word, board="UNIX", start=False, choices=Choices(gate=vad))
+    before = listing(board)
+    for interrupt in (False, True):
+        with suppress(KeyboardInterrupt), connected(board.port, other) as there:
+            assert there.report.model_path == f"/rom/{name}.twm"
+            assert heard_with(board) == sha(other)
+            if interrupt:
+                raise KeyboardInterrupt
+        assert listing(board) == before
+        assert heard_with(board) == sha(word)
+    with connected(board.port, word):
+        pass
+    assert listing(board) == before
+
+
+@needs_board
+def test_a_board_that_had_no_model_selected_has_none_again(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: what was run stayed selected, in front of the model that lay about; one in ROMFS was written over.
+    with RawRepl(board.port) as repl:
+        assert repl.ask("answer(1)") == 1
+    loose = model(board.directory, "loose", 120)
+    other = model(tmp_path, "other", 121)
+    deploy(board.port, other, board="UNIX", start=False, choices=Choices(home="heap"))
+    with RawRepl(board.port) as repl:
+        repl.exec("from tinywake import swap\nswap.select('model', None)\nswap.clean('model')")
+    own = image({"mine.twm": model(tmp_path, "mine", 122).read_bytes()})
+    (board.directory / "rom.bin").write_bytes(own + b"\xff" * (65536 - len(own)))
+    before = listing(board)
+    with connected(board.port, other) as there:
+        assert "ROMFS keeps mine.twm, which no deploy put there" in there.report.models[0].home.why
+    assert listing(board) == before
+    assert heard_with(board) == sha(loose)
 
 
 def greedy(path: Path, arena: int) -> Path:

@@ -4,19 +4,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinywake.device.deploy import Choices, DeployReport, deploy
-from tinywake.device.deploy.copy import copy
+from tinywake.device.deploy.copy import copy, sha256
+from tinywake.device.deploy.homes.choose import Home
+from tinywake.device.deploy.models.place import place
+from tinywake.device.deploy.models.wanted import ANY, Wanted
+from tinywake.device.deploy.probe import HASH
 from tinywake.device.deploy.slots import chosen, select, try_open
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.registry import TARGETS, open_target
 from tinywake.errors import DeviceError, ToolError
 
 __all__ = ["Connection", "connected"]
+
+_IN_PLACE = ("/rom/", "/flash/")  # models that are no file of the board's file system
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,8 @@ class Connection:
 def connected(target: str, model: Path, *, counting: bool = False) -> Iterator[Connection]:
     """Deploy `model` to a target by name, or to a serial port, and end the target afterwards.
 
-    A board on a port gets back the model that it had selected, as far as that still opens (one that lay in ROMFS may
-    have been written over), and its second choice.
+    A board on a port gets back the model that it had selected, with its second choice, or none where it had none. One
+    that lay in ROMFS is written there again where the other one took its place.
 
     counting: a target by name is one for measuring, see Target.counting. Raises DeviceError or ToolError with one line.
     """
@@ -46,35 +52,58 @@ def connected(target: str, model: Path, *, counting: bool = False) -> Iterator[C
     elif "/" not in target and not re.fullmatch(r"COM\d+", target, re.IGNORECASE):
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")
     else:
-        second: dict[str, bytes] = {}
-        choices = Choices(alone=True, before=lambda repl: second.update(_second_choice(repl)))
-        report = deploy(target, model, start=False, choices=choices)
+        kept = _Kept()
+        report = deploy(target, model, start=False, choices=Choices(alone=True, before=kept.take))
         try:
             yield Connection(target, None, report)
         except BaseException:  # Ctrl-C too
             with suppress(DeviceError):
-                _give_back(target, report, second)
+                _give_back(target, report, kept)
             raise
-        _give_back(target, report, second)
+        _give_back(target, report, kept)
 
 
-def _second_choice(repl: RawRepl) -> dict[str, bytes]:
-    """Path and content of the model that a board falls back on, whose slot the new one may take; empty: it has none."""
-    paths = [path for path in chosen(repl, "model")[1:] if not path.startswith(("/rom/", "/flash/"))]
-    return {path: repl.get(path) for path in paths}
+class _Kept:
+    """What a board had as its model, besides the selected slot, that another one may write over."""
+
+    def __init__(self) -> None:
+        self.second: dict[str, bytes] = {}  # path and content of what it falls back on
+        self.rom: Wanted | None = None  # the selected one, where that lies in ROMFS
+
+    def take(self, repl: RawRepl) -> None:
+        """Read it."""
+        first, *others = chosen(repl, "model") or [""]
+        for path in others:
+            if not path.startswith(_IN_PLACE):
+                with suppress(DeviceError):  # it is gone
+                    self.second[path] = repl.get(path)
+        there = _digest(repl, first) if first.startswith("/rom/") else None
+        if there is not None:
+            same = (data for data in self.second.values() if sha256(data) == there)
+            self.rom = Wanted("model", first.removeprefix("/rom/"), next(same, None) or repl.get(first))
 
 
-def _give_back(port: str, report: DeployReport, second: Mapping[str, bytes]) -> None:
+def _digest(repl: RawRepl, path: str) -> str | None:
+    said: str | None = repl.ask(HASH + f"answer(digest({path!r}))")
+    return said
+
+
+def _give_back(port: str, report: DeployReport, kept: _Kept) -> None:
     before = report.models[0].before
-    if before is None or before == report.model_path:
+    overwritten = kept.rom is not None and report.model_path.startswith("/rom/")
+    if before == report.model_path and not overwritten:
         return
     with RawRepl(port) as repl:
-        opens = not try_open(repl, before)
-        if opens:
+        repl.reset()
+        if kept.rom is not None and overwritten and _digest(repl, f"/rom/{kept.rom.name}") != sha256(kept.rom.data):
+            place(repl, [kept.rom], Home("romfs", "it lay there"), ANY)
+        opens = before is not None and not try_open(repl, before)
+        if opens or before is None:
             select(repl, "model", before)
         repl.reset()
-        for path, data in second.items():
-            copy(repl, {path: data})
+        for path, data in kept.second.items():
+            if _digest(repl, path) != sha256(data):
+                copy(repl, {path: data})
             if opens or not try_open(repl, path):
                 select(repl, "model", path)  # and for the one before it to be the second choice again:
         if opens:

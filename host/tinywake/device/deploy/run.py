@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinywake.device.deploy.copy import copy, prune
-from tinywake.device.deploy.homes.choose import Home, beside_gate, choose_home
+from tinywake.device.deploy.homes.choose import Home, beside_gate, beside_strangers, choose_home
 from tinywake.device.deploy.homes.xip import survey
 from tinywake.device.deploy.models.check import check_listens
 from tinywake.device.deploy.models.flash import Bootsel, into_flash
@@ -138,6 +138,8 @@ def _put(
         if choices.before:
             choices.before(repl)
         there = choices.there
+        if choices.alone and home.name == "romfs":
+            home = beside_strangers(home, probe, [path for role in ("model", "gate") for path in chosen(repl, role)])
         in_rom = gate_in_rom(repl, models, there)
         if home.name == "romfs":
             check_names(port, models, in_rom)

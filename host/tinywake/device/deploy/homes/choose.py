@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinywake.device.boards import HOMES
@@ -12,7 +12,7 @@ from tinywake.device.deploy.homes.xip import Space
 from tinywake.device.deploy.probe import Probe
 from tinywake.errors import ConfigError, DeviceError
 
-__all__ = ["Home", "beside_gate", "choose_home"]
+__all__ = ["Home", "beside_gate", "beside_strangers", "choose_home"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,16 @@ def beside_gate(
             "or take the gate away with --no-gate"
         )
     return Home("heap", f"beside the gate {gate[0]} there is no room: {lacking}")
+
+
+def beside_strangers(home: Home, probe: Probe, recorded: Sequence[str]) -> Home:
+    """The home of a model that is there for a while alone: not ROMFS, where that has models that no record names.
+
+    recorded: paths. Such models have no copy, and would not come back.
+    """
+    names = probe.romfs.names if probe.romfs else ()
+    strange = [name for name in names if f"/rom/{name}" not in recorded]
+    return Home("heap", f"ROMFS keeps {strange[0]}, which no deploy put there") if strange else home
 
 
 def _romfs_lacks(probe: Probe, size: int) -> str | None:
