@@ -39,12 +39,19 @@ def main() -> None:
         # typer's usage errors have a class of their own that it does not export; this method is what they share.
         if not hasattr(e, "format_message"):
             raise
-        _refuse(f"{e.format_message().rstrip('.')}; see tinywake --help")
+        _refuse(f"{e.format_message().rstrip('.')}; see {_help(sys.argv[1:])}")
     except BrokenPipeError:  # `tinywake ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _help(arguments: list[str]) -> str:
+    """Where to read on: of the verb, if one was named."""
+    from tinywake.cli import VERBS
+
+    return " ".join(["tinywake", *(verb for verb in arguments[:1] if verb in VERBS), "--help"])
 
 
 def _refuse(message: str) -> None:

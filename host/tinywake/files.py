@@ -71,19 +71,25 @@ def save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     write_beside(path, into)
 
 
-def check_writable(path: Path) -> None:
-    """Raise what write_beside would raise, before an hour of work; writes nothing."""
-    path = path.resolve()
+def check_writable(path: Path, *, new_folder: bool = False) -> None:
+    """Raise what write_beside would raise, before an hour of work; writes nothing.
+
+    A folder that is not there is a slip of the pen where a file was named, unless `new_folder`.
+    """
+    named, path = path, path.resolve()
     folder = next(parent for parent in path.parents if parent.exists())
     if path.exists() and not path.is_file():
         raise ToolError(f"{path}: is not a file that can be written")
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ToolError(f"{path}: cannot be written ({folder} is not a folder that can be written)")
+    if folder != path.parent and not new_folder:
+        raise ToolError(f"{named}: there is no folder {named.parent}; make it first, or check the name")
 
 
 def keep_apart(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
-    """Raise ToolError where a file that is read would be written over."""
+    """Raise ToolError where an output cannot be written (check_writable), or is a file that is read."""
     given = [path for path in inputs if path.exists()]
-    for out in outputs:
-        if out is not None and out.exists() and any(out.samefile(path) for path in given):
+    for out in filter(None, outputs):
+        check_writable(out)
+        if out.exists() and any(out.samefile(path) for path in given):
             raise ToolError(f"{out}: is read by this command and would be lost; write to another file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import wave
@@ -209,6 +210,22 @@ def test_headerless_and_damaged_wav(model: Path, clip: Path, tmp_path: Path) -> 
     refused("listen", tmp_path / "none.wav", "--model", model, says="none.wav: the clip is empty")
 
 
+def test_a_clip_that_is_cut_short_is_noted(model: Path, clip: Path, tmp_path: Path) -> None:
+    # Bug: nothing said that half of it was missing.
+    data, cut = clip.read_bytes(), tmp_path / "cut.wav"
+    cut.write_bytes(data[: len(data) // 2 + 1])  # and an odd number of bytes
+    at = data.index(b"data") + 4
+    (tmp_path / "pipe.wav").write_bytes(data[:at] + b"\xff\xff\xff\xff" + data[at + 4 :])
+    for verb in (("listen", "--model", model), ("features", "-o", tmp_path / "f.npy")):
+        result = tinywake(*verb, cut)
+        assert result.returncode == 0, result.stderr
+        assert re.fullmatch(
+            rf"note: {cut}: cut short: its header promises \d\.\d s, \d\.\d s are there\n", result.stderr
+        )
+        for whole in (clip, tmp_path / "pipe.wav"):
+            assert tinywake(*verb, whole).stderr == ""
+
+
 def test_outputs_that_cannot_be_written_are_one_line(model: Path, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for out in (tmp_path, tmp_path / "file" / "x", Path("/dev/null")):
@@ -217,9 +234,28 @@ def test_outputs_that_cannot_be_written_are_one_line(model: Path, clip: Path, tm
     assert Path("/dev/null").is_char_device()
 
 
+def test_a_folder_that_is_not_there_is_not_made(model: Path, vectors: Path, clip: Path, tmp_path: Path) -> None:
+    # Bug: a slip in -o made folders, without a word.
+    source, x = vectors / "networks" / "word.tflite", tmp_path / "x.npy"
+    np.save(x, np.zeros((1, 3, 1, 40), np.int8))
+    out = tmp_path / "new" / "out"
+    for command in (
+        ("compile", source, "-o", f"{out}.twm"),
+        ("compile", source, "-o", tmp_path / "m.twm", "--picture", f"{out}.svg"),
+        ("inspect", model, "--picture", f"{out}.svg"), ("run", model, "--input", x, "--output", f"{out}.npy"),
+        ("features", clip, "-o", f"{out}.npy"), ("listen", clip, "--model", model, "--scores", f"{out}.npz"),
+        ("image", "--model", model, "-o", f"{out}.uf2"),
+        ("eval", model, "--positives", tmp_path, "--negatives", tmp_path, "--plot", f"{out}.png"),
+        ("data-report", tmp_path, "-o", f"{out}.png"),
+    ):  # fmt: skip
+        refused(*command, says=f"there is no folder {tmp_path / 'new'}; make it first")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npy"]
+
+
 def test_names_may_hold_brackets(model: Path, clip: Path, tmp_path: Path) -> None:
     """Bug: a path with brackets was read as markup, and lost or fatal."""
     out = tmp_path / "[bold] [/x]" / "f.npy"
+    out.parent.mkdir(parents=True)
     result = tinywake("features", clip, "-o", out)
     assert result.returncode == 0, result.stderr
     assert str(out) in result.stdout
@@ -245,7 +281,10 @@ def test_usage_errors_are_one_line() -> None:
     refused("listen", "--model", "b", says="--mic")
     refused("listen", "a", "--mic", "--model", "b", says="--mic")
     refused("nosuchverb", says="nosuchverb")
-    refused("listen", "a", "--model", "b", "--nosuch", says="--nosuch")
+    refused("listen", "a", "--model", "b", "--nosuch", says="--nosuch; see tinywake listen --help")
+    # Bug: they named tinywake --help, which says nothing of a verb's options.
+    refused("deploy", says="Missing option '--model'; see tinywake deploy --help")
+    refused("nosuchverb", "deploy", says="No such command 'nosuchverb'; see tinywake --help")
 
 
 def test_what_is_read_is_never_written_over(model: Path, vectors: Path, tmp_path: Path) -> None:

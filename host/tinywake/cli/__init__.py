@@ -10,7 +10,7 @@ import typer
 from tinywake import __version__
 from tinywake.cli import boards, hearing, models, training
 
-__all__ = ["app"]
+__all__ = ["VERBS", "app"]
 
 # In the order of tinywake --help.
 _VERBS = (
@@ -44,5 +44,6 @@ def _root(
     pass
 
 
-for _verb in _VERBS:
-    app.command(_verb.__name__.rstrip("_").replace("_", "-"))(_verb)
+VERBS = {verb.__name__.rstrip("_").replace("_", "-"): verb for verb in _VERBS}
+for _name, _verb in VERBS.items():
+    app.command(_name)(_verb)

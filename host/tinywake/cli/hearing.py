@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,7 @@ def features(
     from tinywake.pipeline.hearing import features_of
 
     keep_apart((out,), (clip,))
+    _say_cut([clip])
     (frames,) = features_of([read_clip(clip, silent_ok=True)], target)
     save(out, lambda file: np.save(file, frames))
     console.print(f"{out}: uint16 {list(frames.shape)}")
@@ -46,15 +48,15 @@ def listen(
 ) -> None:
     """Listen to clips or a microphone. Standard output carries only hits, one JSON object a line."""
     from tinywake.audio.microphone import Microphone
-    from tinywake.files import check_writable
+    from tinywake.files import keep_apart
     from tinywake.pipeline.hearing import ScoreBook, hear, hear_live
 
     if mic == bool(clips):
         raise typer.BadParameter("name clips, or --mic to listen to a microphone")
     if (mic and target != "host") or (seconds is not None and not mic):
         raise typer.BadParameter("--mic is this computer's, for --target host, and --seconds is for --mic")
-    if scores is not None:
-        check_writable(scores)
+    keep_apart((scores,), (model, *(clips or ())))
+    _say_cut(clips or ())
     microphone, book = Microphone(seconds), ScoreBook()
     with progress() as bar, suppress(KeyboardInterrupt) if mic else nullcontext():
         task = bar.add_task("listening", total=len(clips or ()), visible=not mic)
@@ -69,6 +71,13 @@ def listen(
         err.print(f"the microphone lost audio {microphone.overruns} times: this computer was too busy")
     if scores is not None:
         save(scores, book.write)
+
+
+def _say_cut(clips: Iterable[Path]) -> None:
+    from tinywake.audio.cut import cut_short
+
+    for note in filter(None, map(cut_short, clips)):
+        err.print(note)
 
 
 def eval_(
@@ -113,9 +122,8 @@ def eval_(
     for each in chosen if write or out is not None else ():
         check_keepable(each, out)
         check_writable(out or each)
-    for path in (plot, None if false_accepts is None else false_accepts / "0.wav"):
-        if path is not None:
-            check_writable(path)
+    if false_accepts is not None:
+        check_writable(false_accepts / "0.wav", new_folder=True)
     with progress() as bar:
         task = bar.add_task("listening")
         result = evaluate(chosen, positives, negatives, asked, lambda n, of: bar.update(task, completed=n, total=of))

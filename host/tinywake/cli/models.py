@@ -39,7 +39,7 @@ def compile_(
     from tinywake.pipeline.listening import source_of
 
     given = source_of(source, recipe, input_scaling)
-    keep_apart((out, picture), (source, given.network))
+    keep_apart((out, picture), (source, given.network, *([recipe] if recipe else [])))
     found = problems(given.network) if report or as_json else []
     if found:
         print_json({"problems": found}) if as_json else console.print("\n".join(found))
@@ -75,7 +75,9 @@ def inspect(
     from tinywake.compiler.twm.unpack import unpack
     from tinywake.device.bill import fit
     from tinywake.evaluate.arena import draw_arena
+    from tinywake.files import keep_apart
 
+    keep_apart((picture,), (model,))
     file = unpack(model)
     facts = {"file": str(model), **summary(file)}
     result = fit(file_report(file), model.read_bytes(), board)

@@ -101,7 +101,7 @@ def train(
     finished = _finished(out_dir, key)
     if finished:
         return finished
-    check_writable(out_dir / "model.twm")
+    check_writable(out_dir / "model.twm", new_folder=True)
     data = _streams(recipe, data_dirs, sound, progress, warn)
     with diary_in(cache_folder() / "tensorflow.log"):
         content, curve = _learn(recipe, data, progress)
