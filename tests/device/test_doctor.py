@@ -21,9 +21,10 @@ from tinywake.device import places
 from tinywake.device.boards import Memory, load_board
 from tinywake.device.deploy import deploy
 from tinywake.device.deploy.plan import propose
-from tinywake.device.deploy.probe import Probe
+from tinywake.device.deploy.probe import PINS, Probe
 from tinywake.device.doctor import board as board_checks
 from tinywake.device.doctor import computer, diagnose
+from tinywake.device.doctor import files as file_checks
 from tinywake.device.doctor import port as port_checks
 from tinywake.device.doctor.findings import Diagnosis, Finding, fault, fine, from_error, note
 from tinywake.device.firmware import Firmware
@@ -366,12 +367,12 @@ def test_a_full_file_system() -> None:
 
 def test_pins_of_another_board() -> None:
     pico = load_board("RPI_PICO")
-    probe = dataclasses.replace(PROBE, digests={board_checks.PINS: "0"}, board="RPI_PICO")
-    finding = board_checks._pins(probe, pico, "deploy")
+    probe = dataclasses.replace(PROBE, digests={PINS: "0"}, board="RPI_PICO")
+    finding = file_checks._pins(probe, pico, "deploy")
     assert finding.level == "fault"
     assert "ESP32_GENERIC_S3-SPIRAM_OCT" in finding.remedy
     right = dataclasses.replace(probe, machine="Raspberry Pi Pico with RP2040")
-    assert "changed on the board" in board_checks._pins(right, pico, "deploy").what
+    assert "changed on the board" in file_checks._pins(right, pico, "deploy").what
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from tinywake.device.boards import board_names, load_board
 from tinywake.device.deploy.copy import sha256
 from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe
 from tinywake.device.firmware import ABI, app_files, how_to_build, module_for
+from tinywake.device.mpy import built_for
 from tinywake.errors import DeviceError, ToolError
 
-__all__ = ["MAIN", "Plan", "for_firmware", "make_plan", "propose", "twins", "wanted_files"]
+__all__ = ["MAIN", "Plan", "for_firmware", "make_plan", "propose", "remove_by_hand", "twins", "wanted_files"]
 
 MAIN = "main.py"
 _MAIN_TEXT = b"import tinywake.main\ntinywake.main.start()\n"
@@ -61,6 +62,9 @@ def make_plan(port: str, files: dict[str, bytes], probe: Probe, board: str | Non
     (`board`), and ToolError without a module.
     """
     module = module_for(probe.firmware, port)
+    for ours, first in probe.hidden.items():
+        what = f"{first} ({built_for(probe.heads[first])})" if first in probe.heads else first
+        raise DeviceError(f"{port}: {what} is imported in place of {ours}: {remove_by_hand(port, first)}")
     if board is not None:
         _check_board(port, board, probe)
     if PINS not in files and probe.digests.get(PINS) is None:
@@ -82,6 +86,12 @@ def make_plan(port: str, files: dict[str, bytes], probe: Probe, board: str | Non
         module_bytes=len(files[MODULE]) if module else 0,
         own_main=own_main,
     )
+
+
+def remove_by_hand(port: str, path: str) -> str:
+    """How to get rid of a file or folder that is not ours, and may be somebody's only copy."""
+    how = "rm -r" if "." not in path.rpartition("/")[2] else "rm"
+    return f"if you do not need it: python -m mpremote connect {port} fs {how} :{path}"
 
 
 def _modules(module: Path, pins: bytes, probe: Probe) -> dict[str, bytes]:

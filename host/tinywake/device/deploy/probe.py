@@ -4,19 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tinywake.device.firmware import Firmware, read_mpy
 from tinywake.device.line.rawrepl import RawRepl
+from tinywake.device.mpy import HEAD_BYTES
 
-__all__ = ["APP", "HASH", "LIB", "MODULE", "PDM_MODULE", "PINS", "Probe", "Romfs", "look"]
+__all__ = ["APP", "FROZEN", "HASH", "LIB", "MODULE", "PDM_MODULE", "PINS", "Probe", "Romfs", "look"]
 
 LIB = "lib"  # on sys.path of every board, and where MicroPython's own tools install
 APP = f"{LIB}/tinywake"
 PINS = f"{APP}/pins.py"
 MODULE = f"{LIB}/_tinywake.mpy"
 PDM_MODULE = f"{LIB}/_tinywake_pdm.mpy"  # for boards with a PDM microphone: the others are spared its RAM
+FROZEN = ".frozen"  # MicroPython's name, on sys.path, for modules in the firmware
 
 HASH = """
 import hashlib, os
@@ -72,6 +74,54 @@ answer({"files": {p: digest(p) for p in PATHS}, "board": board,
         "models": sorted(p for p in os.listdir() if p.endswith(".twm"))})
 """
 
+# What each of our names would import, found as MicroPython finds it and without importing it; only of what is in the
+# firmware does nothing but an import tell. The first bytes of .mpy files need no heap, whole ones would.
+_IMPORTS = """
+import os, sys
+from binascii import hexlify
+def is_a(kind, path):
+    try:
+        return os.stat(path)[0] & 0xc000 == kind
+    except OSError:
+        return False
+def frozen(name):
+    path = sys.path[:]
+    sys.path[:] = [FROZEN]
+    try:
+        __import__(name)
+    except ImportError as error:
+        return "'" in str(error) and "'%s'" % name not in str(error)  # what it needs is missing, not itself
+    except Exception:
+        pass
+    finally:
+        sys.path[:] = path
+    return True
+def first(name):
+    for each in sys.path:
+        if each == FROZEN:
+            if frozen(name):
+                return each
+            continue
+        at = each + "/" + name if each else name
+        if is_a(0x4000, at):
+            return at
+        for end in (".py", ".mpy"):
+            if is_a(0x8000, at + end):
+                return at + end
+def head(path):
+    try:
+        with open(path, "rb") as f:
+            return hexlify(f.read(COUNT)).decode()
+    except OSError:
+        return None
+root = os.getcwd()
+root += "" if root.endswith("/") else "/"
+def ours(path):
+    return path[len(root):] if path and path.startswith(root) else path
+found = {name: ours(first(name)) for name in NAMES}
+answer({"found": found, "heads": {p: head(p) for p in PATHS + list(found.values()) if p and p.endswith(".mpy")}})
+"""
+
 # What rom_ioctl(2) gives reads as memory; where it cannot, no model is read in place.
 _ROMFS = """
 try:
@@ -114,12 +164,28 @@ class Probe:
     board: str | None  # BOARD of the pins on it
     loose_models: tuple[str, ...]  # .twm at the top of its file system, in no slot
     romfs: Romfs | None
+    imports: Mapping[str, str] = field(default_factory=dict)  # of _tinywake, _tinywake_pdm and tinywake: where from;
+    # a path as that of `digests` where it is below the working directory, or FROZEN; absent: from nowhere
+    heads: Mapping[str, bytes] = field(default_factory=dict)  # of the .mpy files asked for and found: mpy.HEAD_BYTES
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """Our files -> what is imported in place of each. What lies in the firmware hides nothing: it is ours."""
+        usual = {"_tinywake": MODULE, "_tinywake_pdm": PDM_MODULE, "tinywake": APP}
+        return {usual[name]: path for name, path in self.imports.items() if path not in (usual[name], FROZEN)}
+
+    @property
+    def frozen(self) -> bool:
+        """The app is in the firmware, and what is in the file system of it is not used."""
+        return self.imports.get("tinywake") == FROZEN
 
 
 def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
     """Ask a board that was reset and whose prompt we hold. `paths`: files whose hashes are wanted."""
+    paths = list(paths)
     said: dict[str, Any] = repl.ask(_INTERPRETER)
-    files: dict[str, Any] = repl.ask(HASH + f"PATHS = {list(paths)!r}\nPINS = {PINS!r}\n" + _FILES)
+    files: dict[str, Any] = repl.ask(HASH + f"PATHS = {paths!r}\nPINS = {PINS!r}\n" + _FILES)
+    imports, heads = _imports(repl, [path for path in paths if files["files"][path]], bool(said["builtin"]))
     rom: dict[str, Any] | None = repl.ask(_ROMFS)
     block, blocks = said["room"] or (1, None)
     return Probe(
@@ -134,7 +200,18 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
         board=files["board"],
         loose_models=tuple(files["models"]),
         romfs=None if rom is None else Romfs(int(rom["bytes"]), tuple(rom["names"])),
+        imports=imports,
+        heads=heads,
     )
+
+
+def _imports(repl: RawRepl, paths: list[str], builtin: bool) -> tuple[dict[str, str], dict[str, bytes]]:
+    """`paths`: files that are there."""
+    names = ["tinywake", *([] if builtin else ["_tinywake", "_tinywake_pdm"])]  # what is built in comes before any path
+    given = {"FROZEN": FROZEN, "COUNT": HEAD_BYTES, "NAMES": names, "PATHS": paths}
+    said: dict[str, Any] = repl.ask("".join(f"{name} = {value!r}\n" for name, value in given.items()) + _IMPORTS)
+    heads = {path: bytes.fromhex(head) for path, head in said["heads"].items() if head is not None}
+    return {name: path for name, path in said["found"].items() if path}, heads
 
 
 def _firmware(said: Mapping[str, Any]) -> Firmware:
