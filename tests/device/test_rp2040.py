@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -16,7 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tinywake import __version__
 from tinywake.device.deploy import deploy
+from tinywake.device.doctor import diagnose
+from tinywake.device.doctor.findings import fine
 from tinywake.device.image.ready import make_image
 from tinywake.device.image.record import find_records, pack_record
 from tinywake.device.image.uf2 import join, pages_of, read_uf2, write_uf2
@@ -224,6 +228,35 @@ def test_a_ready_image_boots_names_its_model_and_hears_the_microphone(tmp_path: 
     assert any(isinstance(event, Hit) for event in events)
     table = np.array([score.score for score in scores]).reshape(-1, here.scores.shape[1])
     np.testing.assert_array_equal(table[:steps], here.scores)
+
+
+def test_doctor_says_what_a_board_of_a_ready_image_runs(tmp_path: Path) -> None:
+    # Bug: with nothing in the file system it said that tinywake is not on the board.
+    model = tmp_path / "tone.twm"
+    model.write_bytes(listening_model(threshold=120, window=1, refractory_ms=100))
+    image = tmp_path / "ready.uf2"
+    made = make_image(model, image)
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()[:16]
+    where = f"tone.twm in flash at {made.model_address - 256:#x}, read in place"
+    with RP2040Board(firmware=image, mic=Microphone(None)) as board:
+        found = diagnose(board.port)
+        assert found.healthy, found.lines()
+        said = {each.topic: each.what for each in found.findings}
+        assert said["firmware"] == "micropython 1.25.0 (armv6m), with the module in it on Raspberry Pi Pico with RP2040"
+        assert said["app"] == f"{__version__}, in the firmware: nothing of it is needed in the file system"
+        assert said["pins"] == "of RPI_PICO, in the firmware"
+        models = [each.what for each in found.findings if each.topic == "model"]
+        assert models[0] == f"{where} (from tinywake image, or deploy --home xip), is whole, SHA-256 {digest}..."
+        assert "opens;" in models[1]
+        assert found.findings[-1] == fine("board", "listens again")
+        with RawRepl(board.port, PATIENT) as repl:
+            repl.exec("import os\nos.mkdir('lib')\nos.mkdir('lib/tinywake')")
+            repl.put("lib/tinywake/link.py", b"x = 1\n")
+            repl.put("main.py", b"print('mine')\n")
+        notes = [each.what for each in diagnose(board.port).findings if each.level == "note"]
+    assert "lib/tinywake is not used: the firmware's comes first" in notes
+    assert "of the file system runs in place of the firmware's" in notes
+    assert "does not listen after a reset: it started nothing that listens" in notes
 
 
 HOLD_UPS = """

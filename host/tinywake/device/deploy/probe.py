@@ -122,6 +122,12 @@ found = {name: ours(first(name)) for name in NAMES}
 answer({"found": found, "heads": {p: head(p) for p in PATHS + list(found.values()) if p and p.endswith(".mpy")}})
 """
 
+_BUILT_IN = """
+import tinywake
+from tinywake import pins
+answer([tinywake.__version__, pins.BOARD])
+"""
+
 # What rom_ioctl(2) gives reads as memory; where it cannot, no model is read in place.
 _ROMFS = """
 try:
@@ -161,9 +167,10 @@ class Probe:
     room: int | None  # free in the file system; None: it does not say
     block: int  # of the file system
     digests: Mapping[str, str | None]  # SHA-256 of the paths asked for; None: no such file
-    board: str | None  # BOARD of the pins on it
+    board: str | None  # BOARD of the pins that its app uses
     loose_models: tuple[str, ...]  # .twm at the top of its file system, in no slot
     romfs: Romfs | None
+    app: str | None = None  # version of the app in the firmware, as in a ready image; it comes before one in files
     imports: Mapping[str, str] = field(default_factory=dict)  # of _tinywake, _tinywake_pdm and tinywake: where from;
     # a path as that of `digests` where it is below the working directory, or FROZEN; absent: from nowhere
     heads: Mapping[str, bytes] = field(default_factory=dict)  # of the .mpy files asked for and found: mpy.HEAD_BYTES
@@ -174,11 +181,6 @@ class Probe:
         usual = {"_tinywake": MODULE, "_tinywake_pdm": PDM_MODULE, "tinywake": APP}
         return {usual[name]: path for name, path in self.imports.items() if path not in (usual[name], FROZEN)}
 
-    @property
-    def frozen(self) -> bool:
-        """The app is in the firmware, and what is in the file system of it is not used."""
-        return self.imports.get("tinywake") == FROZEN
-
 
 def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
     """Ask a board that was reset and whose prompt we hold. `paths`: files whose hashes are wanted."""
@@ -186,6 +188,7 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
     said: dict[str, Any] = repl.ask(_INTERPRETER)
     files: dict[str, Any] = repl.ask(HASH + f"PATHS = {paths!r}\nPINS = {PINS!r}\n" + _FILES)
     imports, heads = _imports(repl, [path for path in paths if files["files"][path]], bool(said["builtin"]))
+    app, board = repl.ask(_BUILT_IN) if imports.get("tinywake") == FROZEN else (None, files["board"])
     rom: dict[str, Any] | None = repl.ask(_ROMFS)
     block, blocks = said["room"] or (1, None)
     return Probe(
@@ -197,9 +200,10 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
         room=None if blocks is None else int(block) * int(blocks),
         block=int(block),
         digests=files["files"],
-        board=files["board"],
+        board=board,
         loose_models=tuple(files["models"]),
         romfs=None if rom is None else Romfs(int(rom["bytes"]), tuple(rom["names"])),
+        app=app,
         imports=imports,
         heads=heads,
     )

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from tinywake.device.boards import Board, board_names, load_board
 from tinywake.device.deploy.plan import for_firmware, twins, wanted_files
 from tinywake.device.deploy.probe import MODULE, PDM_MODULE, PINS, Probe, look
-from tinywake.device.deploy.report import measure
-from tinywake.device.deploy.slots import heap_after_app
-from tinywake.device.doctor.files import DEPLOY, look_at_files, may_import
+from tinywake.device.doctor.files import look_at_files, may_import
 from tinywake.device.doctor.findings import Finding, fault, fine, from_error, note
+from tinywake.device.doctor.models import look_at_models
 from tinywake.device.firmware import module_for
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError, ToolError
@@ -21,44 +19,6 @@ __all__ = ["look_at_board"]
 
 _PSRAM = 1 << 20  # no chip has so much RAM of its own
 _ROOM = 65536  # bytes: less, and the next deploy may not find room for a second model
-
-# Each file is read once, in small pieces, and needs no heap: the checksums of models/SPEC.md. What lies in
-# the RP2's flash is no file: the app finds it, and it is read where it lies.
-_MODELS = """
-import os
-from binascii import crc32
-def wrong(path):
-    try:
-        f = InPlace(path) if path.startswith("/flash/") else open(path, "rb")
-    except OSError:
-        return "is missing"
-    head = f.read(32)
-    if len(head) < 32 or bytes(head[:4]) != b"TWM\\x1a":
-        return "is no model"
-    number = lambda at: int.from_bytes(head[at : at + 4], "little")
-    table = f.read(12 * int.from_bytes(head[6:8], "little"))
-    if crc32(table, crc32(head[:28])) != number(28):
-        return "has a damaged header"
-    left = number(8) - 32 - len(table)
-    crc = 0
-    while left > 0:
-        piece = f.read(min(512, left))
-        if not piece:
-            return "is cut short"
-        crc = crc32(piece, crc)
-        left -= len(piece)
-    return "" if crc == number(20) else "is damaged"
-class InPlace:
-    def __init__(self, path):
-        from tinywake.port import port
-        self.left = memoryview(port.read_file(path))
-    def read(self, count):
-        piece, self.left = self.left[:count], self.left[count:]
-        return piece
-from tinywake import slots
-answer([[role, path, wrong(path)] for role in ("model", "gate") for path in slots.paths(role)
-        if slots.level(path) is None])
-"""
 
 
 def look_at_board(repl: RawRepl, name: str | None) -> Iterator[Finding]:
@@ -73,7 +33,7 @@ def look_at_board(repl: RawRepl, name: str | None) -> Iterator[Finding]:
     yield from _room(probe)
     yield from look_at_files(repl.port, probe, files, board)
     if may_import(repl.port, probe, files):
-        yield from _models(repl)
+        yield from look_at_models(repl)
 
 
 def _board(name: str | None) -> Board | None:
@@ -130,34 +90,3 @@ def _room(probe: Probe) -> Iterator[Finding]:
         )
     else:
         yield fine("files", f"{probe.room:,} bytes free")
-
-
-def _models(repl: RawRepl) -> Iterator[Finding]:
-    checked: list[list[Any]] = repl.ask(_MODELS)
-    if not checked:
-        yield note("model", "none is selected", DEPLOY.replace("PORT", repl.port))
-    usable: dict[str, str] = {}
-    for role, path, wrong in checked:
-        if not wrong:
-            usable.setdefault(role, path)
-            yield fine(role, f"{path} is whole")
-        else:
-            yield fault(role, f"{path} {wrong}", DEPLOY.replace("PORT", repl.port))
-    if "model" in usable:
-        yield _fits(repl, list(usable.values()))
-
-
-def _fits(repl: RawRepl, paths: list[str]) -> Finding:
-    repl.reset()
-    try:
-        ram = measure(repl, paths)
-    except DeviceError as error:
-        what = str(error).removeprefix(f"{repl.port}: ")
-        if "MemoryError" in what:
-            return fault(
-                "model",
-                f"does not fit the heap: {what}; {heap_after_app(repl).words()}",
-                "tinywake inspect MODEL.twm --board NAME says what takes how much",
-            )
-        return fault("model", f"does not open: {what}", DEPLOY.replace("PORT", repl.port))
-    return fine("model", f"opens; {ram.left:,} bytes of heap left with it, without the microphone")

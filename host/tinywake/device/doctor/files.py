@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from tinywake import __version__
 from tinywake.device.boards import Board, load_board
 from tinywake.device.deploy.copy import sha256
 from tinywake.device.deploy.plan import MAIN, propose, remove_by_hand, twins
-from tinywake.device.deploy.probe import MODULE, PDM_MODULE, PINS, Probe
+from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe
 from tinywake.device.doctor.findings import Finding, fault, fine, note
 from tinywake.device.firmware import module_for
 from tinywake.device.mpy import built_for, why_refused
@@ -22,17 +23,19 @@ DEPLOY = "tinywake deploy PORT --model MODEL.twm"
 
 def may_import(port: str, probe: Probe, files: dict[str, bytes]) -> bool:
     """Whether app and module are all there, and the module whole: to import half of one may never return."""
-    app = [path for path in files if path != MAIN]
-    if any(probe.digests.get(path) is None or _refused(probe, path) for path in app):
-        return False
-    if _texts(probe, files) or probe.hidden:
+    if probe.hidden or not (probe.app or _app_is_there(probe, files)):
         return False
     try:
         module = module_for(probe.firmware, port)
     except (DeviceError, ToolError):
         return False
-    return probe.digests.get(PINS) is not None and (
-        module is None or probe.digests.get(MODULE) == sha256(module.read_bytes())
+    return module is None or probe.digests.get(MODULE) == sha256(module.read_bytes())
+
+
+def _app_is_there(probe: Probe, files: dict[str, bytes]) -> bool:
+    app = [PINS, *(path for path in files if path != MAIN)]
+    return not _texts(probe, files) and not any(
+        probe.digests.get(path) is None or _refused(probe, path) for path in app
     )
 
 
@@ -40,6 +43,9 @@ def look_at_files(port: str, probe: Probe, files: dict[str, bytes], board: Board
     """`files`: path -> what should be there; `board`: whose pins they should be, None: it is not known."""
     deploy = DEPLOY.replace("PORT", port)
     yield from _hidden(port, probe)
+    if probe.app:
+        yield from _built_in(port, probe, deploy)
+        return
     app = [path for path in files if path != MAIN]
     if all(probe.digests.get(path) is None for path in app):
         near = propose(probe)
@@ -58,6 +64,24 @@ def look_at_files(port: str, probe: Probe, files: dict[str, bytes], board: Board
             "is your own; deploy leaves it alone",
             "let it import tinywake.main and call tinywake.main.start()",
         )
+
+
+def _built_in(port: str, probe: Probe, deploy: str) -> Iterator[Finding]:
+    """Of firmware with the app in it, as that of a ready image: what lies beside it is not used."""
+    if probe.app == __version__:
+        yield fine("app", f"{probe.app}, in the firmware: nothing of it is needed in the file system")
+    else:
+        yield note(
+            "app",
+            f"{probe.app}, in the firmware; this tool is made for {__version__}",
+            "make and copy a new image (docs/flash.md), or take stock firmware and deploy to it",
+        )
+    if any(path.startswith(f"{APP}/") for path, digest in probe.digests.items() if digest):
+        yield note("app", f"{APP} is not used: the firmware's comes first", remove_by_hand(port, APP))
+    yield from _modules(port, probe, deploy)
+    yield fine("pins", f"of {probe.board}, in the firmware")
+    if probe.digests.get(MAIN) is not None:
+        yield note("main.py", "of the file system runs in place of the firmware's", remove_by_hand(port, MAIN))
 
 
 def _hidden(port: str, probe: Probe) -> Iterator[Finding]:
