@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from tinywake.compiler.build import Compiled
 from tinywake.compiler.graph import Part
@@ -47,6 +47,7 @@ class Report:
     lower_bound: int | None  # of arena_bytes, where the compiler has just computed it
     ops: tuple[OpCost, ...]
     blocks: tuple[Occupant, ...]
+    choices: tuple[str, ...] = ()  # that the compiler has just made for speed, a line each
 
     @property
     def macs(self) -> int:
@@ -76,6 +77,7 @@ class Report:
             "state_bytes": self.state_bytes,
             "lower_bound": self.lower_bound,
             "macs": self.macs,
+            "choices": list(self.choices),
             "peak": {
                 "operator": peak,
                 "bytes": self.ops[peak].arena_bytes if self.ops else 0,
@@ -96,7 +98,7 @@ class Report:
         rows.append(["", "in all", "", *(f"{number:,}" for number in totals), ""])
         if not any(row[-1] for row in rows[1:]):
             rows = [row[:-1] for row in rows]
-        return [*align(rows, left=(1, 2, 7)), self.peak_line()]
+        return [*align(rows, left=(1, 2, 7)), self.peak_line(), *self.choices]
 
     def peak_line(self) -> str:
         """Where the arena is fullest, and of what."""
@@ -130,7 +132,7 @@ def compiled_report(compiled: Compiled) -> Report:
         (op.kind if written.kind == "TABLE" else written.kind, _short(graph.tensors[op.output].name))
         for op, written in zip(graph.ops, file.ops, strict=True)
     ]
-    return file_report(file, labels, compiled.plan.lower_bound)
+    return replace(file_report(file, labels, compiled.plan.lower_bound), choices=compiled.choices)
 
 
 def file_report(

@@ -9,7 +9,7 @@ section ORIGINS.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,15 +193,21 @@ def _pairs(a: Trace, b: Trace, *, numbered: bool) -> tuple[list[tuple[Layer, Lay
         return list(zip(a.layers, b.layers, strict=True)), "operator by operator"
     known = {layer.tensor: layer for layer in reversed(b.layers) if numbered and layer.tensor is not None}
     pairs = [(layer, known.pop(layer.tensor)) for layer in a.layers if layer.tensor in known]
-    for one, other in pairs:
-        if one.values[0].size != other.values[0].size:
-            raise ModelError(
-                f"tensor {one.tensor} has {one.values[0].size} elements in one and {other.values[0].size} in the "
-                "other: these are not the same network"
-            )
     if not pairs:
         return [], "as the runs have no operators in common (with --stream they see other rows)"
     return pairs, "by their numbers in the .tflite"
+
+
+def _without_padding(a: Layer, b: Layer) -> tuple[Layer, Layer]:
+    """The channels that both have, where the compiler has filled one's up to a multiple of 4 (compiler/channels.py)."""
+    sizes = a.values.shape[-1], b.values.shape[-1]
+    few, many = sorted(sizes)
+    filled = few < many == -(-few // 4) * 4 and a.values.size * sizes[1] == b.values.size * sizes[0]
+    return (_first_channels(a, few), _first_channels(b, few)) if filled else (a, b)
+
+
+def _first_channels(layer: Layer, count: int) -> Layer:
+    return replace(layer, values=np.ascontiguousarray(layer.values[..., :count]))
 
 
 def _signature(layer: Layer) -> tuple[Any, ...]:
@@ -213,6 +219,12 @@ def _called(layer: Layer) -> str:
 
 
 def _row(a: Layer, b: Layer) -> Row:
+    a, b = _without_padding(a, b)
+    if a.values[0].size != b.values[0].size:
+        raise ModelError(
+            f"tensor {a.tensor} has {a.values[0].size} elements in one and {b.values[0].size} in the other: "
+            "these are not the same network"
+        )
     named = a if a.name else b  # a .tflite knows its tensors' names and shapes
     shape = without_batch(named.values.shape[1:])
     tensor = a.tensor if b.tensor is None else b.tensor
