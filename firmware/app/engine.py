@@ -111,8 +111,16 @@ class Engine:
         return hits
 
     def feed(self, pcm):
-        """Take int16 samples (bytes, bytearray or two-byte items). Return the number of hits."""
-        self.take(pcm, len(pcm) // 2 if isinstance(pcm, _BYTES) else len(pcm))
+        """Take int16 samples (bytes, bytearray or two-byte items). Return the number of hits.
+
+        ValueError for half a sample: it and all that follows would be noise.
+        """
+        count = len(pcm)
+        if isinstance(pcm, _BYTES):
+            if count & 1:
+                raise ValueError("%d bytes: a sample has two" % count)
+            count >>= 1
+        self.take(pcm, count)
         return self.drain()
 
     def _pressed(self):

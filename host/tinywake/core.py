@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinywake.errors import FormatError, ModelError, ToolError
-from tinywake.files import why_unread
+from tinywake.files import what_else, why_unread
 from tinywake.frontend import FrontendParams, frontend_section
 
 __all__ = ["Detector", "Frontend", "Gate", "Heard", "Listener", "Model", "fingerprint"]
@@ -206,6 +206,8 @@ class Model:
             data = path.read_bytes()
         except OSError as e:
             raise ModelError(f"{path}: {why_unread(e)}") from e
+        if (what := what_else(data)) and data and not data.startswith(b"TWM"):
+            raise FormatError(f"{path}: TW_ERR_MAGIC: not a .twm model file{what}")
         model = cls(data, str(path))
         model.verify()
         behind = len(data) - int.from_bytes(data[8:12], "little")  # models/SPEC.md, Header

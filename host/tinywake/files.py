@@ -14,7 +14,22 @@ from typing import IO
 
 from tinywake.errors import ToolError
 
-__all__ = ["cache_folder", "check_writable", "keep_apart", "save", "why_unread", "write_beside"]
+__all__ = ["cache_folder", "check_writable", "keep_apart", "save", "what_else", "why_unread", "write_beside"]
+
+# How files begin that are taken for others: where, with what, and what to say.
+_KINDS = (
+    (4, b"TFL3", "a .tflite network: tinywake compile makes a .twm of it"),
+    (0, b"TWM", "a compiled model (.twm) already"),
+    (0, b"RIFF", "a sound file"),
+    (0, b"fLaC", "a sound file"),
+    (0, b"OggS", "a sound file"),
+    (0, b"UF2\n", "a UF2 file, for a board's drive"),
+    (0, b"\x93NUMPY", "an array (.npy)"),
+    (0, b"PK\x03\x04", "an archive: unpack it"),
+    (0, b"\x1f\x8b", "an archive: unpack it"),
+    (0, b"{", "JSON: a manifest goes to tinywake compile"),
+    (0, b"<", "a web page: download the file that it links to"),
+)
 
 
 def cache_folder() -> Path:
@@ -35,6 +50,13 @@ def why_unread(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"{reason}; give yourself the right to read it (chmod u+r)"
     return reason
+
+
+def what_else(data: bytes) -> str:
+    """What bytes are that are not the kind of file that was wanted, to go behind "not a ..."; empty: not known."""
+    if not data:
+        return ": it is empty"
+    return next((f": it is {what}" for at, magic, what in _KINDS if data[at : at + len(magic)] == magic), "")
 
 
 def write_beside(path: Path, write: Callable[[Path], object]) -> None:

@@ -227,6 +227,8 @@ def test_any_split_gives_the_same():
             hits -= listener.feed(part)
     assert hits == 0
     assert scores(tape.lines()) == scores(want[1])
+    # Bug: half a sample was dropped, and all that was fed after it was noise.
+    assert raises(ValueError, listener.feed, bytes(3)) == "3 bytes: a sample has two"
 
 
 def test_every_way_of_listening_hears_the_same():

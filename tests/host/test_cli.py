@@ -166,7 +166,17 @@ def test_bad_inputs_are_one_line(model: Path, clip: Path, tmp_path: Path) -> Non
     refused("listen", clip, "--model", tmp_path / "no.twm", says="no.twm")
     refused("listen", clip, "--model", cut, says="cut.twm: TW_ERR_TRUNCATED")
     refused("listen", clip, "--model", flipped, says="flipped.twm: TW_ERR_CRC")
-    refused("listen", clip, "--model", clip, says="TW_ERR_MAGIC")
+    refused("listen", clip, "--model", clip, says="TW_ERR_MAGIC: not a .twm model file: it is a sound file")
+    # Bug: Python's own words, and nothing of what the file is.
+    network = (Path(__file__).parents[1] / "vectors" / "networks" / "word.tflite").read_bytes()
+    (tmp_path / "net.twm").write_bytes(network)
+    (tmp_path / "half.tflite").write_bytes(network[: len(network) // 2])
+    refused("inspect", tmp_path / "net.twm", says="it is a .tflite network: tinywake compile makes a .twm of it")
+    refused("deploy", "/dev/null", "--model", tmp_path / "net.twm", says="it is a .tflite network")
+    refused(
+        "compile", model, "-o", tmp_path / "x.twm", says="not a .tflite file: it is a compiled model (.twm) already"
+    )
+    refused("compile", tmp_path / "half.tflite", "-o", tmp_path / "x.twm", says="points to byte")
     refused("listen", clip, "--model", model, "--target", "nosuch", says="nosuch")
     refused("listen", clip, "--model", model, "--target", "/dev/ttyNOSUCH", says="/dev/ttyNOSUCH")
     refused("monitor", "/dev/ttyNOSUCH", says="/dev/ttyNOSUCH")

@@ -18,6 +18,8 @@ import pytest
 from tinywake.device.flash import find, rp2
 from tinywake.device.flash.files.uf2_image import uf2_chip
 from tinywake.device.flash.flash import Order, flash
+from tinywake.device.image.record import pack_record
+from tinywake.device.image.uf2 import join, pages_of, read_uf2, write_uf2
 from tinywake.errors import DeviceError, ToolError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -59,6 +61,20 @@ def test_a_drive_and_the_version_after(tmp_path: Path, firmware: Path, mounted: 
     assert (done.chip, done.board, done.version) == ("RP2040", "RPI_PICO", VERSION)
     assert done.verified == "verified by the version that it runs"
     assert done.next == f"tinywake deploy {pico.port} --board RPI_PICO --model MODEL.twm"
+
+
+def test_a_ready_image_is_named(tmp_path: Path, firmware: Path, mounted: Callable[..., None]) -> None:
+    # Bug: after one, too, it sent people to deploy.
+    record = pages_of(0x1009F000, pack_record("loud.twm", bytes(1000)))
+    firmware.write_bytes(write_uf2(join(read_uf2(firmware.read_bytes()), record)))
+    with FakePico(tmp_path / "pico") as pico:
+        pico.bootsel()
+        mounted(pico)
+        done = flash(Order(str(pico.port), drive=pico.drive, board="RPI_PICO", firmware=firmware), quiet)
+    assert done.lines()[1:] == [
+        "it is a ready image: unplug the board and plug it in, and it listens with loud.twm",
+        f"next: tinywake monitor {pico.port}",
+    ]
 
 
 def test_from_its_prompt(tmp_path: Path, firmware: Path, mounted: Callable[..., None]) -> None:

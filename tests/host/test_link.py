@@ -34,7 +34,7 @@ from tinywake.device.line.events import (
     Unknown,
     as_json,
 )
-from tinywake.device.line.lines import LIMIT, LineReader, encode_command, encode_line, parse_line, printable
+from tinywake.device.line.lines import LIMIT, LineReader, encode_command, encode_line, named, parse_line, printable
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```\n(.*?)```", (ROOT / "firmware/SERIAL.md").read_text("ascii"), re.S)
@@ -274,6 +274,18 @@ def test_an_unknown_event_cannot_pose_as_another() -> None:
 def test_printable_shows_what_would_steer_a_terminal() -> None:
     assert printable("café 水 [b]") == "café 水 [b]"
     assert printable("a\x1b[2J\r\n\x9b\u202eb") == "a\ufffd[2J\ufffd\ufffd\ufffd\ufffdb"
+
+
+def test_an_error_of_a_file_has_a_name() -> None:
+    # Bug: "OSError: 28" was all that people were told.
+    full = "OSError: ENOSPC, the file system is full: remove something, as with python -m mpremote fs rm"
+    assert named("OSError: 28") == full
+    assert named("OSError: [Errno 2] ENOENT") == "OSError: ENOENT, there is no such file"
+    assert named("model: [Errno 2] ENOENT") == "model: ENOENT, there is no such file"
+    assert named("OSError: [Errno 5] EIO") == "OSError: EIO, what it lies on cannot be read or written"
+    assert named("OSError: 99999").startswith("OSError: error 99999, ")
+    for other in ("ValueError: 28", "OSError: no mic.wav to hear", "OSError: 28 things"):
+        assert named(other) == other
 
 
 def test_one_table_of_architectures() -> None:

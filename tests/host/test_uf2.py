@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinywake.device.flash.files.image import read_image
 from tinywake.device.image.ready import make_image
 from tinywake.device.image.record import MOST_NAME, XIP_BASE, find_records, pack_record, place
 from tinywake.device.image.uf2 import PAGE, RP2040, SECTOR, Uf2, join, pages_of, read_uf2, write_uf2
@@ -171,4 +172,8 @@ def test_an_image_needs_firmware_with_module_and_app_and_a_board_that_can_have_o
         make_image(cut, out, base)
     assert not out.exists()
     assert make_image(model, out, base).model == "loud.twm"
+    # Bug: of an image that was given as firmware, it said that the model was too large.
+    with pytest.raises(DeviceError, match=r"out\.uf2: is a ready image already, with loud\.twm in it: name"):
+        make_image(model, tmp_path / "second.uf2", out)
+    assert (read_image(out).model, read_image(base).model) == ("loud.twm", None)
     assert read_uf2(out.read_bytes()).pages[BASE].startswith(b"_tinywake")

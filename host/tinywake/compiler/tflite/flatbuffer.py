@@ -8,6 +8,7 @@ and nothing is allocated that the file does not hold.
 from __future__ import annotations
 
 import math
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import tflite
 from numpy.typing import NDArray
 
 from tinywake.errors import ModelError
-from tinywake.files import why_unread
+from tinywake.files import what_else, why_unread
 
 __all__ = ["File", "Operator", "Subgraph", "Value", "load"]
 
@@ -103,7 +104,8 @@ def load(path: Path) -> File:
     except OSError as e:
         raise ModelError(f"{path}: {why_unread(e)}") from e
     if len(data) < 8 or data[4:8] != b"TFL3":
-        raise ModelError(f"{path}: not a .tflite file (no TFL3 mark at byte 4); export it with tf.lite.TFLiteConverter")
+        what = what_else(data) or " (no TFL3 mark at byte 4); export it with tf.lite.TFLiteConverter"
+        raise ModelError(f"{path}: not a .tflite file{what}")
     try:
         return _Parser(data).file()
     except ModelError as e:
@@ -113,7 +115,11 @@ def load(path: Path) -> File:
 
 
 def _line(e: Exception) -> str:
-    return f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
+    """What is wrong, for people: a reader's exception says which bytes it missed, or at what it stumbled."""
+    missed = re.search(r"at least (\d+) bytes .*actual buffer size is (\d+)", str(e))
+    if missed:
+        return f"it ends at byte {int(missed[2]):,} and points to byte {int(missed[1]):,}: cut short?"
+    return "something in it is not where it says"
 
 
 def _counted(count: int, what: str) -> int:

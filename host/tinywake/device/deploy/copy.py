@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from tinywake.device.deploy.probe import HASH
+from tinywake.device.line.lines import named
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
@@ -139,8 +138,5 @@ def _put(repl: RawRepl, path: str, data: bytes) -> None:
     try:
         repl.put(f"{path}~", data)
     except DeviceError as error:
-        what = str(error).removeprefix(f"{repl.port}: ")
-        number = re.match(r"OSError: (?:\[Errno )?(\d+)", what)
-        if number and int(number[1]) == errno.ENOSPC:
-            what = f"the file system is full: {_REMOVE_SOMETHING}"
+        what = named(str(error).removeprefix(f"{repl.port}: ")).removeprefix("OSError: ENOSPC, ")
         raise DeviceError(f"{repl.port}: copying {path}: {what}") from error

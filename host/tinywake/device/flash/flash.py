@@ -48,10 +48,13 @@ class Flashed:
     version: str | None
     bytes: int
     verified: str
+    model: str | None  # of a ready image, which hears it by itself
 
     @property
     def next(self) -> str:
         """The command that follows."""
+        if self.model is not None:
+            return f"tinywake monitor {self.port or 'PORT'}"
         return f"tinywake deploy {self.port or 'PORT'} --board {self.board or 'NAME'} --model MODEL.twm"
 
     def facts(self) -> dict[str, object]:
@@ -62,8 +65,10 @@ class Flashed:
         """For people."""
         where = f"{self.port}: " if self.port else ""
         what = self.version or self.firmware
+        ready = f"it is a ready image: unplug the board and plug it in, and it listens with {self.model}"
         return [
             f"{where}{self.board or 'a board'} with {self.chip} has {what} ({self.bytes:,} bytes, {self.verified})",
+            *([] if self.model is None else [ready]),
             f"next: {self.next}",
         ]
 
@@ -202,4 +207,5 @@ def _report(image: Image, board: Board | None, port: str | None, verified: str) 
         version=image.version,
         bytes=len(image.data),
         verified=verified,
+        model=image.model,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinywake.core import Model
 from tinywake.device import places
 from tinywake.device.boards import load_board
-from tinywake.device.image.record import XIP_BASE, pack_record, place
+from tinywake.device.image.record import XIP_BASE, find_records, pack_record, place
 from tinywake.device.image.uf2 import RP2040, Uf2, join, pages_of, read_uf2, write_uf2
 from tinywake.errors import ConfigError, DeviceError, ToolError
 from tinywake.files import why_unread, write_beside
@@ -109,6 +109,11 @@ def _read(path: Path, storage: int) -> Uf2:
     if start != XIP_BASE or end > storage:
         raise DeviceError(f"{path}: is not firmware with a file system behind it: {start:#x} to {end:#x}")
     content = image.bytes_at(start, end)
+    models = find_records(content, start)
+    if models:
+        raise DeviceError(
+            f"{path}: is a ready image already, with {models[0].name} in it: name the firmware that it was made of"
+        )
     for part in (b"_tinywake", b"tinywake/main.py"):
         if part not in content:
             raise DeviceError(f"{path}: lacks {part.decode()}: module and app must be in it, see docs/flash-layout.md")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinywake.device.line.rawrepl import RawRepl
+from tinywake.errors import DeviceError
 
 __all__ = ["BoardFiles"]
 
@@ -21,7 +22,11 @@ class BoardFiles:
     def put(self, name: str, data: bytes) -> None:
         """Write a file."""
         if self.directory is None:
-            self.board.put(name, data)
+            try:
+                self.board.put(name, data)
+            except DeviceError as error:
+                what = str(error).removeprefix(f"{self.board.port}: ")
+                raise DeviceError(f"{self.board.port}: copying {name}: {what}") from error
         else:
             (self.directory / name).write_bytes(data)
 

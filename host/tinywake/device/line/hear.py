@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tinywake.device.line.events import End, Error, Event, Hit, Label, Score
 from tinywake.device.line.files import BoardFiles
-from tinywake.device.line.lines import LineReader, printable
+from tinywake.device.line.lines import LineReader, named, printable
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 from tinywake.gate import gate_named
@@ -140,7 +140,7 @@ def _run(board: RawRepl, code: str) -> list[Event]:
         board.exec(code, lambda data: events.extend(reader.feed(data)))
     except DeviceError as error:
         said = [event.what for event in events if isinstance(event, Error)]
-        raise DeviceError(f"{board.port}: {printable(said[-1])}") if said else error from None
+        raise DeviceError(f"{board.port}: {named(printable(said[-1]))}") if said else error from None
     if reader.bad:
         raise DeviceError(
             f"{board.port}: {reader.bad} damaged line(s) from the board: a bad cable, or two programs on it"

@@ -6,12 +6,14 @@ apart.
 """
 
 import binascii
+import errno
+import os
 import re
 from collections.abc import Iterable, Iterator
 
 from tinywake.device.line.events import Event, Unknown, build, escape
 
-__all__ = ["LIMIT", "LineReader", "encode_command", "encode_line", "parse_line", "printable"]
+__all__ = ["LIMIT", "LineReader", "encode_command", "encode_line", "named", "parse_line", "printable"]
 
 LIMIT = 160  # bytes of an event, check included
 _KEPT = 256  # bytes of a line that count: its last ones
@@ -21,12 +23,31 @@ _CALL = b"\x15__import__('tinywake.commands').commands.do(\""
 
 _EVENT = re.compile(rb"@([a-z][a-z0-9_]*)((?: [a-z][a-z0-9_]*=[!-)+-<>?A-~]*)*)\*([0-9a-f]{4})", re.ASCII)
 _PROMPTS = re.compile(rb"(?:>>> |=== |\.\.\. |OK)*@")
+_OS_ERROR = re.compile(r"\[Errno (\d+)\](?: E[A-Z]+)?|\bOSError: (\d+)$")
+_WORDS = {
+    "ENOENT": "there is no such file",
+    "ENOSPC": "the file system is full: remove something, as with python -m mpremote fs rm",
+    "EROFS": "the file system can only be read: a USB drive that is mounted, or boot.py, may hold it",
+    "EIO": "what it lies on cannot be read or written",
+    "ENODEV": "it is not there",
+}
 _TEXT = re.compile(rb"(?:[^%]|%[0-9a-f]{2})*", re.ASCII)
 
 
 def printable(text: str) -> str:
     """Return what a board said with all that would steer a terminal made visible."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def named(text: str) -> str:
+    """Return what a board said of an OSError with a name and words for its number: not all have a name there."""
+
+    def words(found: re.Match[str]) -> str:
+        number = int(found[1] or found[2])
+        name = errno.errorcode.get(number, f"error {number}")
+        return f"{'OSError: ' if found[2] else ''}{name}, {_WORDS.get(name) or os.strerror(number)}"
+
+    return _OS_ERROR.sub(words, text)
 
 
 def encode_line(name: str, values: Iterable[tuple[str, int | str]]) -> bytes:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from tinywake.device.line.lines import printable
+from tinywake.device.line.lines import named, printable
 from tinywake.device.line.port import GONE, open_port
 from tinywake.errors import DeviceError
 
@@ -83,7 +83,7 @@ class RawRepl:
         self._until(b">")
         if error:
             last = error.decode("utf-8", "replace").strip().splitlines()[-1:]
-            raise DeviceError(f"{self.port}: {printable(*last) if last else 'an error without a message'}")
+            raise DeviceError(f"{self.port}: {named(printable(*last)) if last else 'an error without a message'}")
         return bytes(output)
 
     def ask(self, code: str) -> Any:

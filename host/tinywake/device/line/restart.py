@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from tinywake.device.line.events import Error, Model, State
-from tinywake.device.line.lines import LineReader, printable
+from tinywake.device.line.lines import LineReader, named, printable
 from tinywake.device.line.port import GONE, open_port
 from tinywake.errors import DeviceError
 
@@ -55,7 +55,7 @@ def restart(port: str, timeout: float = 10.0) -> Restarted:
                     break
         except GONE as error:
             raise DeviceError(f"{port}: the board is gone; plug it in again") from error
-    return Restarted(False, sha, printable(trouble or _QUIET))
+    return Restarted(False, sha, named(printable(trouble or _QUIET)))
 
 
 def _last_line(said: bytes) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tinywake.device.flash.files.esp_image import IMAGE_MAGIC, esp_chip
 from tinywake.device.flash.files.uf2_image import uf2_chip
+from tinywake.device.image.record import find_records
+from tinywake.device.image.uf2 import read_uf2
 from tinywake.errors import DeviceError
 from tinywake.files import why_unread
 
@@ -32,6 +34,7 @@ class Image:
     offset: int  # in flash, of an ESP32
     addresses: tuple[int, int] | None  # where a UF2 file lies for the processor, start and end; None: in no UF2 file
     version: str | None  # "MicroPython v1.25.0 on 2025-04-15", where it is MicroPython's
+    model: str | None = None  # of a ready image (tinywake image): what it hears
 
 
 def read_image(path: Path) -> Image:
@@ -69,7 +72,16 @@ def _check_kind(path: Path, data: bytes) -> None:
 
 def _uf2(path: Path, data: bytes) -> Image:
     firmware = uf2_chip(data)
-    return Image(path, data, "uf2", firmware.chip, 0, firmware.addresses, _version(firmware.payload))
+    return Image(path, data, "uf2", firmware.chip, 0, firmware.addresses, _version(firmware.payload), _model(data))
+
+
+def _model(data: bytes) -> str | None:
+    try:
+        uf2 = read_uf2(data)
+    except ValueError:  # other chips' files may have what an image never has
+        return None
+    start = uf2.runs[0][0]
+    return next((record.name for record in find_records(uf2.bytes_at(start, uf2.runs[-1][1]), start)), None)
 
 
 def _esp(path: Path, data: bytes) -> Image:
