@@ -107,6 +107,7 @@ def test_everything_arrives_once(board: UnixBoard, model: Path) -> None:
     second = deploy(board.port, model)  # the board knows its pins by now
     assert not second.copied
     assert second.bytes_copied == 0
+    assert set(second.unchanged) == set(first.copied)  # Bug: without --board the pins were not counted
 
     model.write_bytes(tone_model(121) + bytes(1000))
     (board.directory / "lib" / "tinywake" / "link.mpy").write_text("broken")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tinywake.cli.options import GateFile, Json, ModelFile
-from tinywake.terminal import err, print_json, progress, show
+from tinywake.terminal import err, print_json, show, stages
 from tinywake.terminal import out as console
 
 __all__ = ["boards", "deploy", "doctor", "flash", "image", "monitor", "targets"]
@@ -30,12 +30,8 @@ def flash(
     from tinywake.device.flash.flash import Order
     from tinywake.device.flash.flash import flash as put
 
-    with progress() as bar:
-        task = bar.add_task("looking", total=1.0)
-        result = put(
-            Order(port, board, firmware, drive, erase=erase, stub=not no_stub, baud=baud),
-            lambda stage, fraction: bar.update(task, description=stage, completed=fraction),
-        )
+    with stages("looking") as advance:
+        result = put(Order(port, board, firmware, drive, erase=erase, stub=not no_stub, baud=baud), advance)
     show(result, as_json)
 
 

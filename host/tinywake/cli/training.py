@@ -11,7 +11,7 @@ import typer
 from tinywake.cli.options import Json
 from tinywake.errors import AudioError, ToolError
 from tinywake.files import check_writable
-from tinywake.terminal import err, progress, show
+from tinywake.terminal import err, show, stages
 from tinywake.terminal import out as console
 
 __all__ = ["data_report", "demo", "train"]
@@ -28,12 +28,7 @@ def train(
     """Train a wake word: recipe -> model.tflite and model.twm."""
     from tinywake.pipeline.train import train as run
 
-    with progress() as bar:
-        task = bar.add_task("starting", total=1.0)
-
-        def advance(stage: str, fraction: float) -> None:
-            bar.update(task, description=stage, completed=fraction)
-
+    with stages("starting") as advance:
         result = run(
             recipe, out or recipe.parent, tuple(data or ()), advance, lambda text: err.print(f"warning: {text}")
         )
@@ -56,12 +51,7 @@ def data_report(
         if picture.suffix.lower() != ".png":
             raise ToolError(f"{picture}: a picture of recordings is written as .png")
         check_writable(picture)
-    with progress() as bar:
-        task = bar.add_task("checking", total=1.0)
-
-        def advance(stage: str, fraction: float) -> None:
-            bar.update(task, description=stage, completed=fraction)
-
+    with stages("checking") as advance:
         result = run(data, load_recipe(recipe) if recipe else None, picture, advance)
     show(result, as_json)
     if result.faults:
@@ -80,13 +70,6 @@ def demo(
     missing = next((path for path in clip or () if not path.is_file()), None)
     if missing is not None:
         raise AudioError(f"{missing}: there is no such file")
-    with progress() as bar:
-        task = bar.add_task("starting", total=1.0)
-
-        def advance(stage: str, fraction: float) -> None:
-            bar.update(task, description=stage, completed=fraction)
-            if stage == "listening":
-                bar.stop()  # the monitor has the terminal from here on
-
+    with stages("starting", until="listening") as advance:  # from there on the monitor has the terminal
         result = run_demo(recipe, out, tuple(clip or ()), advance, None if as_json else console)
     show(result, as_json)

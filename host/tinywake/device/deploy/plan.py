@@ -80,9 +80,10 @@ def make_plan(port: str, files: dict[str, bytes], probe: Probe, board: str | Non
     if own_main:
         files = {path: data for path, data in files.items() if path != MAIN}
     copies = {path: data for path, data in files.items() if probe.digests.get(path) != wanted[path]}
+    stays = [] if PINS in files else [PINS]
     return Plan(
         copies=copies,
-        unchanged=tuple(path for path in files if path not in copies),
+        unchanged=(*(path for path in files if path not in copies), *stays),
         module_bytes=len(files[MODULE]) if module else 0,
         own_main=own_main,
     )

@@ -110,7 +110,7 @@ class DeployReport:
     def lines(self) -> list[str]:
         """For people."""
         said = [
-            f"{self.port}: {self.firmware}; copied {len(self.copied)} files ({self.bytes_copied:,} bytes), "
+            f"{self.port}: {self.firmware}; copied {_files(len(self.copied))} ({self.bytes_copied:,} bytes), "
             f"{len(self.unchanged)} unchanged"
         ]
         for placed, taken, arena in zip(self.models, self.ram.models, self.ram.arenas, strict=False):
@@ -148,6 +148,10 @@ class DeployReport:
         if self.other_models:
             said.append(f"other models on the board, not in use: {', '.join(self.other_models)}")
         return said
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def measure(repl: RawRepl, paths: Sequence[str]) -> Ram:
