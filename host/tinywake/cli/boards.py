@@ -137,10 +137,29 @@ def monitor(
         raise typer.Exit(1)
 
 
-def targets(as_json: Json = False) -> None:
-    """Which targets can run here, and what the others lack."""
+def targets(
+    keep: Annotated[str | None, typer.Option(help="Start this one, say its port, and stay until Ctrl-C.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="With --keep: end after so long.", min=0)] = None,
+    link: Annotated[Path | None, typer.Option(help="With --keep: a link to the port, while it is there.")] = None,
+    clip: Annotated[Path | None, typer.Option(help="With --keep: what its microphone says, over and over.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Which targets can run here, and what the others lack; --keep: one of them as a board for other programs."""
+    from tinywake.device.targets.keep import keep as stay
     from tinywake.device.targets.registry import TARGETS
+    from tinywake.device.targets.target import Target
 
+    def say(board: Target) -> None:
+        if as_json:
+            print_json({"target": keep, "board": board.board, "port": board.port})
+        else:
+            console.print(f"{keep} answers as {board.board} on {link or board.port}; Ctrl-C ends it")
+
+    if keep is not None:
+        stay(keep, say, seconds=seconds, link=link, clip=clip)
+        return
+    if any(each is not None for each in (seconds, link, clip)):
+        raise typer.BadParameter("--seconds, --link and --clip are for --keep NAME")
     lacking = {"host": None, **{name: target.available() for name, target in TARGETS.items()}}
     if as_json:
         print_json({name: {"available": why is None, "lacks": why} for name, why in lacking.items()})

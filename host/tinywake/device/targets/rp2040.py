@@ -83,6 +83,11 @@ class RP2040Board(ProcessTarget):
         return cls(mic=Microphone(None), cache=True)
 
     @classmethod
+    def hearing(cls, clip: Path) -> RP2040Board:
+        """Whenever the firmware listens anew, it is said anew."""
+        return cls(mic=Microphone(clip))
+
+    @classmethod
     def available(cls) -> str | None:
         """None where it can run, else one line: what is missing and how to get it."""
         if os.name != "posix":

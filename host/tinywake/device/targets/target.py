@@ -31,6 +31,13 @@ class Target(ABC):
         """A board for measuring: where it can, its clock goes by what the processor does, the same in every run."""
         return cls()
 
+    @classmethod
+    def hearing(cls, clip: Path) -> Self | None:
+        """A board with a microphone on its pins that says a clip (wav, 16 kHz, mono, 16 bits). None: its microphone is
+        a file in its file system.
+        """
+        return None
+
     @abstractmethod
     def start(self) -> None:
         """Boot the board."""
