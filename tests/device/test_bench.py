@@ -50,11 +50,9 @@ def test_every_key_is_there_and_two_runs_agree(target: str, listener: Path) -> N
     assert all(layer[unit] >= 0 for layer in layers)
     if unit in ("instructions", "cycles"):
         plain = bench(listener, target).facts()
-        for key, within in (("second_listening_cycles", 0.02), ("xip_misses", 0.1)):  # this computer reads the lines
+        for key in ("second_listening_cycles", "xip_misses"):
             assert (key in facts) == (target == "rp2040")
-            value = facts.pop(key, 0)
-            for other in (again, plain):
-                assert value == pytest.approx(other.pop(key, 0), rel=within)
+        # Bug: listening hung on when this computer spoke to the board, by up to 0.6 %.
         assert facts == again
         # Bug: with --layers other code lay on the heap, and opening looked longer for room.
         assert plain == {key: value for key, value in facts.items() if key != "layers"}
