@@ -104,8 +104,8 @@ def _linked(port: str, link: Path | None) -> Iterator[None]:
         yield
         return
     try:
-        if link.is_symlink() and (not link.exists() or str(link.readlink()) == port):
-            link.unlink()  # of a run that was killed; its port's name may be ours by now
+        if link.is_symlink() and link.readlink().is_relative_to("/dev"):
+            link.unlink()  # of a run that was killed; its port's name may be that of another by now
         link.symlink_to(port)
     except OSError as error:
         raise DeviceError(f"{link}: no link to the port can be made there: {error.strerror}") from error
