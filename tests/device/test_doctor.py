@@ -16,11 +16,13 @@ from types import SimpleNamespace
 
 import pytest
 from test_slots import model, wave
+from typer.testing import CliRunner
 
+from tinywake.cli import app
 from tinywake.device import places
 from tinywake.device.boards import Memory, load_board
 from tinywake.device.deploy import deploy
-from tinywake.device.deploy.plan import propose
+from tinywake.device.deploy.plan import cannot_be, propose
 from tinywake.device.deploy.probe import PINS, Probe
 from tinywake.device.doctor import board as board_checks
 from tinywake.device.doctor import computer, diagnose
@@ -31,7 +33,7 @@ from tinywake.device.firmware import Firmware
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.device.usb import find
 from tinywake.device.usb.holders import Holder, holders
-from tinywake.errors import DeviceError
+from tinywake.errors import ConfigError, DeviceError
 
 ROOT = Path(__file__).parents[2]
 lacking = UnixBoard.available()
@@ -371,7 +373,8 @@ def test_pins_of_another_board() -> None:
     finding = file_checks._pins(probe, pico, "deploy")
     assert finding.level == "fault"
     assert "ESP32_GENERIC_S3-SPIRAM_OCT" in finding.remedy
-    right = dataclasses.replace(probe, machine="Raspberry Pi Pico with RP2040")
+    armv6m = dataclasses.replace(STOCK, arch="armv6m")
+    right = dataclasses.replace(probe, machine="Raspberry Pi Pico with RP2040", firmware=armv6m)
     assert "changed on the board" in file_checks._pins(right, pico, "deploy").what
 
 
@@ -383,10 +386,72 @@ def test_pins_of_another_board() -> None:
         ("ESP32C3 module with ESP32C3", "", "ESP32_GENERIC_C3"),
         ("whatever it says", "RPI_PICO2", "RPI_PICO2"),
         ("linux [GCC 12.2.0] version", "standard", "UNIX"),
+        ("linux [GCC 12.2.0]", "", "UNIX"),
     ],
 )
 def test_boards_are_proposed_by_what_the_firmware_says(machine: str, build: str, first: str) -> None:
     assert propose(dataclasses.replace(PROBE, machine=machine, build=build))[0] == first
+
+
+def test_no_board_is_proposed_that_it_cannot_be() -> None:
+    # Bug: a chip in QEMU was offered as the first board of its architecture, an Arduino.
+    def proposed(machine: str, arch: str) -> list[str]:
+        return propose(dataclasses.replace(PROBE, machine=machine, firmware=dataclasses.replace(STOCK, arch=arch)))
+
+    assert proposed("QEMU with an385", "armv6m") == ["QEMU_ARMV6M"]
+    assert proposed("QEMU with microbit", "armv6m") == ["QEMU_ARMV6M"]
+    assert proposed("Metro M4 with SAMD51", "armv7emsp") == []
+    assert proposed("", "armv7emsp") == ["RPI_PICO2"]  # firmware that does not say
+    assert set(proposed("Some board with RP2040", "armv6m")) == {
+        "ARDUINO_NANO_RP2040_CONNECT", "RPI_PICO", "RPI_PICO_W",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("machine", "arch", "board", "can"),
+    [
+        ("QEMU with an385", "armv6m", "RPI_PICO", False),
+        ("QEMU with an385", "armv6m", "QEMU_ARMV6M", True),
+        ("Raspberry Pi Pico with RP2040", "armv6m", "QEMU_ARMV6M", False),
+        ("Raspberry Pi Pico with RP2040", "armv6m", "ARDUINO_NANO_RP2040_CONNECT", True),
+        ("Raspberry Pi Pico2 with RP2350", "armv7emsp", "RPI_PICO", False),
+        ("Generic ESP32S3 module with ESP32S3", "xtensawin", "ESP32_GENERIC", False),
+        ("A board of its own with a chip of its own", "armv6m", "RPI_PICO", True),
+        ("linux [GCC 12.2.0]", "x64", "UNIX", True),
+        ("linux [GCC 12.2.0]", "x64", "RPI_PICO", False),
+    ],
+)
+def test_a_board_that_it_cannot_be_is_known(machine: str, arch: str, board: str, can: bool) -> None:
+    probe = dataclasses.replace(PROBE, machine=machine, firmware=dataclasses.replace(STOCK, arch=arch))
+    assert (cannot_be(probe, board) is None) == can
+
+
+@needs_board
+def test_a_board_that_is_named_wrongly_is_told(board: UnixBoard, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no board NOPE; known: ARDUINO"):
+        diagnose(None, "NOPE")
+    (wrong,) = (each for each in diagnose(board.port, "RPI_PICO").findings if each.level == "fault")
+    assert wrong.what.startswith("is no RPI_PICO (RP2040, armv6m): linux [GCC ")
+    assert wrong.what.endswith("] answers")  # Bug: it ended in "version"
+    assert wrong.remedy == "leave --board out, or name another, as in --board UNIX"
+    deploy(board.port, model(tmp_path, "word", 120), board="UNIX", start=False)
+    pins = board.directory / "lib/tinywake/pins.py"
+    pins.write_text(pins.read_text().replace('"UNIX"', '"RPI_PICO"'))
+    (pins_of,) = of(diagnose(board.port), "pins")
+    assert pins_of.level == "fault"
+    assert pins_of.what.startswith("are those of RPI_PICO, the firmware calls itself linux")
+
+
+def test_names_are_checked_before_any_board_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: "no board is connected" came first.
+    plug_in(monkeypatch)
+    path = model(tmp_path, "word", 120)
+    for words, text in (
+        (["deploy", "--model", str(path), "--board", "NOPE"], "no board NOPE; known: ARDUINO"),
+        (["deploy", "--model", str(path), "--home", "attic"], "no home 'attic' for a model; known: heap"),
+        (["doctor", "--board", "NOPE"], "no board NOPE; known: ARDUINO"),
+    ):
+        assert text in str(CliRunner().invoke(app, words).exception)
 
 
 def test_the_command_line_says_it_with_its_exit_code() -> None:

@@ -164,6 +164,18 @@ def test_one_of_several_that_is_silent_is_named(tmp_path: Path) -> None:
         os.close(each.master)
 
 
+def test_once_has_what_it_wants_with_the_first_hit_of_any_board(tmp_path: Path) -> None:
+    # Bug: exit code 2 although a board had heard it, where another one was silent.
+    cables = [Cable(tmp_path / name) for name in ("one", "two")]
+    threading.Timer(0.3, os.write, [cables[0].master, HIT]).start()
+    ports = [str(each.path) for each in cables]
+    assert monitor(ports, once=True, seconds=10, console=Console(file=io.StringIO())) == 1
+    with pytest.raises(DeviceError, match="nothing heard"):
+        monitor(ports, once=True, seconds=0.3, console=Console(file=io.StringIO()))
+    for each in cables:
+        os.close(each.master)
+
+
 def test_csv_and_plot(cable: Cable, tmp_path: Path) -> None:
     table, plot = tmp_path / "scores.csv", tmp_path / "plot.png"
     for _ in range(2):  # a second run appends, without a second head

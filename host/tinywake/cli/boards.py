@@ -47,7 +47,7 @@ def deploy(
 ) -> None:
     """Put module, app and model on a board; only what changed is copied, and everything is verified by hash."""
     from tinywake.compiler.twm.unpack import unpack
-    from tinywake.device.deploy import Choices, DeployReport, watched
+    from tinywake.device.deploy import Choices, DeployReport, check_choices, watched
     from tinywake.device.deploy import deploy as put
     from tinywake.device.usb.find import find_board
 
@@ -56,6 +56,7 @@ def deploy(
     choices = Choices(gate=gate, no_gate=no_gate, home=home)
 
     files = [model, *filter(None, (choices.gate_file,))]
+    check_choices(board, choices)
 
     def check() -> None:
         for path in files:

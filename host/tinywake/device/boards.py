@@ -21,6 +21,7 @@ __all__ = ["HOMES", "STATES", "Board", "Boards", "Current", "Memory", "Release",
 
 # Of a model (docs/memory.md). No stock firmware has ROMFS.
 HOMES = {"heap": "one copy on the heap", "xip": "in flash, read in place", "romfs": "in ROMFS, read in place"}
+_NO_HEAP = ("not measured", "the computer's")  # of silicon; of a board that is a program
 STATES = ("busy", "idle", "sleep", "deep sleep")  # of a chip; it hears in the first two
 
 
@@ -126,7 +127,7 @@ class Boards:
         """For people."""
         rows = [("board", "", "module", "heap free", "deploy")]
         for board in self.known:
-            heap = f"{board.memory.heap:,}" if board.memory and board.memory.heap else ""
+            heap = f"{board.memory.heap:,}" if board.memory and board.memory.heap else _NO_HEAP[board.flash == "none"]
             deploy = board.lacks or _experience(board)
             rows.append((board.name, board.title, board.arch, heap, deploy))
         return align(rows, left=(0, 1, 2, 4))

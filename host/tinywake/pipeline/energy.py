@@ -142,8 +142,14 @@ def estimate(
     if cycles > mhz * 1e6:
         raise ConfigError(f"{what} on {board.name}: {cycles:,} cycles a second of sound are more than {mhz:g} MHz give")
     busy = _row(board, "busy")
-    if busy is None or busy.mhz is None:
-        raise ConfigError(f'{board.name}: its board.toml has no [[power]] with state = "busy" and mhz: docs/energy.md')
+    toml = f"boards/{board.name}/board.toml"
+    if busy is None:
+        raise ConfigError(
+            f"{board.name}: no datasheet's current of a busy {board.chip} is known here: add one to {toml} as "
+            '[[power]] with state = "busy" and mhz: docs/energy.md'
+        )
+    if busy.mhz is None:
+        raise ConfigError(f'{toml}: [[power]] with state = "busy" lacks mhz, the clock that its current is at')
     idle = _row(board, "idle")
     rest = _row(board, "deep sleep")
     static = rest.milliamps if rest else 0.0

@@ -6,7 +6,7 @@ homes (where that lies), report; run puts them in order, watch does so again and
 """
 
 from tinywake.device.deploy.report import DeployReport
-from tinywake.device.deploy.run import Choices, deploy
+from tinywake.device.deploy.run import Choices, check_choices, deploy
 from tinywake.device.deploy.watch import watched
 
-__all__ = ["Choices", "DeployReport", "deploy", "watched"]
+__all__ = ["Choices", "DeployReport", "check_choices", "deploy", "watched"]

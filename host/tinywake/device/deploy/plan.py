@@ -14,7 +14,9 @@ from tinywake.device.firmware import ABI, app_files, how_to_build, module_for
 from tinywake.device.mpy import built_for
 from tinywake.errors import DeviceError, ToolError
 
-__all__ = ["MAIN", "Plan", "for_firmware", "make_plan", "propose", "remove_by_hand", "twins", "wanted_files"]
+__all__ = [
+    "MAIN", "Plan", "cannot_be", "for_firmware", "make_plan", "propose", "remove_by_hand", "twins", "wanted_files",
+]  # fmt: skip
 
 MAIN = "main.py"
 _MAIN_TEXT = b"import tinywake.main\ntinywake.main.start()\n"
@@ -66,7 +68,9 @@ def make_plan(port: str, files: dict[str, bytes], probe: Probe, board: str | Non
         what = f"{first} ({built_for(probe.heads[first])})" if first in probe.heads else first
         raise DeviceError(f"{port}: {what} is imported in place of {ours}: {remove_by_hand(port, first)}")
     if board is not None:
-        _check_board(port, board, probe)
+        wrong = cannot_be(probe, board)
+        if wrong:
+            raise DeviceError(f"{port}: {wrong[0]}; name another, as in {wrong[1]}")
     if PINS not in files and probe.digests.get(PINS) is None:
         near = propose(probe)
         raise DeviceError(
@@ -106,18 +110,31 @@ def _modules(module: Path, pins: bytes, probe: Probe) -> dict[str, bytes]:
     return found
 
 
-def _check_board(port: str, board: str, probe: Probe) -> None:
-    """Raise DeviceError where the board that answers cannot be `board`: its pins would be another's."""
+def cannot_be(probe: Probe, board: str) -> tuple[str, str] | None:
+    """Why the board that answers cannot be `board`, and what to name in its place; None: it can be.
+
+    Its pins would be another's. An emulated chip is no board's, and a chip that no board here has may be any.
+    """
     named, firmware = load_board(board), probe.firmware
-    chips = {_plain(load_board(each).chip) for each in board_names()}
-    chip = probe.machine.rpartition(" with ")[2]
-    other_chip = _plain(chip) in chips and _plain(chip) != _plain(named.chip)
+    emulated, chip = _emulated(probe), _plain(_chip(probe))
+    if emulated or named.flash == "none":
+        other_chip = emulated != (named.flash == "none")
+    else:
+        other_chip = chip in {_plain(load_board(each).chip) for each in board_names()} and chip != _plain(named.chip)
     if other_chip or (not firmware.builtin and firmware.arch not in ("none", named.arch)):
         near = propose(probe)
-        raise DeviceError(
-            f"{port}: is no {board} ({named.chip}, {named.arch}): {probe.machine or firmware} answers; "
-            f"name another, as in --board {near[0] if near else 'NAME'}"
-        )
+        what = f"is no {board} ({named.chip}, {named.arch}): {probe.machine or firmware} answers"
+        return what, f"--board {near[0] if near else 'NAME'}"
+    return None
+
+
+def _emulated(probe: Probe) -> bool:
+    """One of the boards that are a program on a computer: their firmware is ours, or MicroPython's for computers."""
+    return probe.machine.startswith(("QEMU with ", "linux ", "darwin "))
+
+
+def _chip(probe: Probe) -> str:
+    return probe.machine.rpartition(" with ")[2]
 
 
 def _plain(chip: str) -> str:
@@ -128,10 +145,12 @@ def propose(probe: Probe) -> list[str]:
     """Names under boards/ that may be this board, likeliest first; by what its firmware says of itself."""
     if probe.build in board_names():
         return [probe.build]
-    name, _, chip = probe.machine.rpartition(" with ")
-    boards = [load_board(each) for each in board_names()]
-    alike = [board for board in boards if _plain(board.chip) == _plain(chip)]
-    alike = alike or [board for board in boards if board.arch == probe.firmware.arch]
+    name, emulated = probe.machine.rpartition(" with ")[0], _emulated(probe)
+    boards = [each for each in map(load_board, board_names()) if (each.flash == "none") == emulated]
+    if not emulated and probe.machine:  # a chip that says its name is no other
+        boards = [board for board in boards if _plain(board.chip) == _plain(_chip(probe))]
+    else:
+        boards = [board for board in boards if board.arch == probe.firmware.arch]
     psram = "SPIRAM" in probe.machine
-    alike.sort(key=lambda board: (board.title != name, ("SPIRAM" in board.name) != psram))
-    return [board.name for board in alike]
+    boards.sort(key=lambda board: (board.title != name, ("SPIRAM" in board.name) != psram))
+    return [board.name for board in boards]

@@ -193,7 +193,7 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
     block, blocks = said["room"] or (1, None)
     return Probe(
         firmware=_firmware(said),
-        machine=str(said["machine"]),
+        machine=str(said["machine"]).removesuffix(" version"),  # which the unix port says behind its compiler's
         build=str(said["build"]),
         heap_free=int(said["free"]),
         heap_used=int(said["used"]),

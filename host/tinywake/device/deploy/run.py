@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tinywake.device.boards import HOMES, load_board
 from tinywake.device.deploy.copy import copy, prune
 from tinywake.device.deploy.homes.choose import Home, beside_gate, beside_strangers, choose_home
 from tinywake.device.deploy.homes.xip import survey
@@ -22,10 +23,10 @@ from tinywake.device.deploy.report import DeployReport, measure
 from tinywake.device.deploy.slots import chosen, clear_role, try_open
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.line.restart import Restarted, restart
-from tinywake.errors import DeviceError
+from tinywake.errors import ConfigError, DeviceError
 from tinywake.gate import gate_named
 
-__all__ = ["Choices", "deploy"]
+__all__ = ["Choices", "check_choices", "deploy"]
 
 _NO_MEMORY = "memory allocation failed"  # MicroPython's words
 
@@ -54,6 +55,14 @@ class Choices:
         return NONE if self.no_gate else ANY if self.alone else FITS
 
 
+def check_choices(board: str | None, choices: Choices) -> None:
+    """Raises ConfigError for a board or a home of a model that there is not. Needs no board to be connected."""
+    if board is not None:
+        load_board(board)
+    if choices.home is not None and choices.home not in HOMES:
+        raise ConfigError(f"no home {choices.home!r} for a model; known: {', '.join(HOMES)}")
+
+
 def deploy(
     port: str, model: Path, *, board: str | None = None, start: bool = True, choices: Choices | None = None
 ) -> DeployReport:
@@ -66,6 +75,7 @@ def deploy(
     its old ones; until the model has opened there, the old one is selected (docs/slots.md).
     """
     choices = choices or Choices()
+    check_choices(board, choices)
     # The gate first: it does the old model no harm, and the new one may need it.
     models = [read_model("gate", choices.gate_file)] if choices.gate_file else []
     models.append(read_model("model", model))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tinywake.device.boards import Board, board_names, load_board
-from tinywake.device.deploy.plan import for_firmware, twins, wanted_files
+from tinywake.device.deploy.plan import cannot_be, for_firmware, twins, wanted_files
 from tinywake.device.deploy.probe import MODULE, PDM_MODULE, PINS, Probe, look
 from tinywake.device.doctor.files import look_at_files, may_import
 from tinywake.device.doctor.findings import Finding, fault, fine, from_error, note
@@ -29,6 +29,10 @@ def look_at_board(repl: RawRepl, name: str | None) -> Iterator[Finding]:
     files = for_firmware(files, probe)
     board = _board(name or probe.board)
     yield from _firmware(repl.port, probe)
+    wrong = cannot_be(probe, name) if name else None
+    if wrong:
+        yield fault("board", wrong[0], f"leave --board out, or name another, as in {wrong[1]}")
+        board = _board(probe.board)
     yield from _memory(probe, board)
     yield from _room(probe)
     yield from look_at_files(repl.port, probe, files, board)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tinywake.device.boards import load_board
 from tinywake.device.doctor.board import look_at_board
 from tinywake.device.doctor.computer import look_at_computer, look_at_ports
 from tinywake.device.doctor.findings import Diagnosis, Finding, fine, from_error, note
@@ -21,8 +22,10 @@ _MAY_HANG = ("app", "module")  # damaged code; all else that is at fault is told
 def diagnose(port: str | None = None, board: str | None = None) -> Diagnosis:
     """Look at this computer and, where a port is named, at the board there: it is interrupted and started again.
 
-    `board`: its name under boards/; None: as the pins on it say.
+    `board`: its name under boards/; None: as the pins on it say. Raises ConfigError for a name that is none.
     """
+    if board is not None:
+        load_board(board)
     return Diagnosis((*look_at_computer(), *(look_at_ports() if port is None else _look_at(port, board))))
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tinywake import __version__
-from tinywake.device.boards import Board, load_board
+from tinywake.device.boards import Board
 from tinywake.device.deploy.copy import sha256
-from tinywake.device.deploy.plan import MAIN, propose, remove_by_hand, twins
+from tinywake.device.deploy.plan import MAIN, cannot_be, propose, remove_by_hand, twins
 from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe
 from tinywake.device.doctor.findings import Finding, fault, fine, note
 from tinywake.device.firmware import module_for
@@ -148,12 +148,14 @@ def _pins(probe: Probe, board: Board | None, deploy: str) -> Finding:
         return fault("pins", f"{PINS} is missing", f"{deploy} --board {near[0] if near else 'NAME'}")
     if board is None:
         return note("pins", f"of a board that is not under boards/: {probe.board}")
-    if near and board.name not in near and load_board(near[0]).chip != board.chip:
+    if probe.board == board.name and cannot_be(probe, board.name):
         return fault(
             "pins",
             f"are those of {board.name}, the firmware calls itself {probe.machine}",
-            f"{deploy} --board {near[0]}",
+            f"{deploy} --board {near[0] if near else 'NAME'}",
         )
+    if probe.board != board.name:
+        return fault("pins", f"are those of {probe.board}, not of {board.name}", f"{deploy} --board {board.name}")
     if probe.digests[PINS] != sha256(board.pins.read_bytes()):
         return note("pins", f"of {board.name}, changed on the board")
     return fine("pins", f"of {board.name}")

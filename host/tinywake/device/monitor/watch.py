@@ -79,7 +79,7 @@ def monitor(
             nothing = (
                 f"{view.port}: nothing heard from the app, {others} other lines; does the board run tinywake.main?"
             )
-            if not stopped:
+            if not stopped and not (once and watch.heard):
                 raise DeviceError(nothing)
             print(nothing, file=sys.stderr)
     return watch.heard
