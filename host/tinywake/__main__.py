@@ -5,8 +5,6 @@ import os
 import signal
 import sys
 
-import typer
-
 from tinywake.errors import TinywakeError
 from tinywake.files import why_unread
 
@@ -25,7 +23,7 @@ def main() -> None:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except TinywakeError as e:
         _refuse(str(e))
-    except typer.Abort:
+    except KeyboardInterrupt:  # while typer is loaded, too
         sys.exit(130)
     except ModuleNotFoundError as e:
         if e.name not in _EXTRAS:
@@ -35,16 +33,16 @@ def main() -> None:
         if e.filename is None:
             raise
         _refuse(f"{e.filename}: {why_unread(e)}")
-    except Exception as e:
-        # typer's usage errors have a class of their own that it does not export; this method is what they share.
-        if not hasattr(e, "format_message"):
-            raise
-        _refuse(f"{e.format_message().rstrip('.')}; see {_help(sys.argv[1:])}")
     except BrokenPipeError:  # `tinywake ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except Exception as e:
+        # typer's usage errors have a class of their own that it does not export; this method is what they share.
+        if type(e).__name__ == "Abort":
+            sys.exit(130)
+        if not hasattr(e, "format_message"):
+            raise
+        _refuse(f"{e.format_message().rstrip('.')}; see {_help(sys.argv[1:])}")
 
 
 def _help(arguments: list[str]) -> str:

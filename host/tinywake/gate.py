@@ -40,11 +40,13 @@ class GateName:
 
 
 def gate_named(text: str | Path) -> GateName:
-    """What a name means. Raises ConfigError for dB that are none; whether a file is there, open() says."""
+    """What a name means. Raises ConfigError for one that means nothing; whether a .twm is there, open() says."""
     text = str(text)
     if text == ENERGY:
         return GateName(text, None)
     if not text.isdecimal():
+        if not text.endswith(".twm") and not Path(text).is_file():
+            raise ConfigError(f"--gate {text}: a gate is a model's file (.twm), energy, or dB; there is no such file")
         return GateName(text, Path(text))
     if not 1 <= int(text) <= _MOST_DB:
         raise ConfigError(f"--gate {text}: a sound stands out by 1 to {_MOST_DB} dB; energy means {Gate().margin_db}")

@@ -514,6 +514,54 @@ def test_a_board_that_only_runs_a_model_keeps_its_second_choice(board: UnixBoard
     assert heard_with(board) == sha(second)
 
 
+def test_a_run_that_is_interrupted_before_it_begins_keeps_them_too(
+    board: UnixBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: Ctrl-C while the other model was on its way left the board with that one selected, or no second choice.
+    first, second, other = (model(tmp_path, name, at) for name, at in (("first", 119), ("second", 120), ("other", 121)))
+    for path in (first, second):
+        deploy(board.port, path, board="UNIX", start=False)
+    before = {path: data for path, data in tree(board).items() if "/select." not in path}
+    run, left = RawRepl.exec, -1
+
+    def interrupted(self: RawRepl, *args: Any) -> bytes:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+        return run(self, *args)
+
+    monkeypatch.setattr(RawRepl, "exec", interrupted)
+    came = 0
+    for steps in range(4, 100, 4):
+        left = steps
+        with suppress(KeyboardInterrupt), connected(board.port, other):
+            came = left
+            left = -1
+        assert {path: data for path, data in tree(board).items() if "/select." not in path} == before, steps
+        assert record(board) == [f"{SLOTS}/model.b/second.twm", f"{SLOTS}/model.a/first.twm"]
+        if came > 0:
+            break
+    assert came > 0
+    assert steps > 20
+
+
+def test_the_prompt_is_taken_anew_after_an_interruption(board: UnixBoard) -> None:
+    # Bug: what was asked next got the answers to what had been broken off, or "SyntaxError".
+    def interrupt(data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with RawRepl(board.port) as repl:
+        for code in ("while True:\n    print('x' * 50)", "import time\nprint(1)\ntime.sleep(60)"):
+            with pytest.raises(KeyboardInterrupt):
+                repl.exec(code, interrupt)
+            assert repl.ask("answer(6 * 7)") == 42
+        with pytest.raises(KeyboardInterrupt):
+            repl.exec("while True: print(1)", interrupt)
+        repl.reset()
+        assert repl.exec("print(3)") == b"3\r\n"
+
+
 def test_a_program_of_the_users_names_a_model_as_on_the_computer(board: UnixBoard, tmp_path: Path) -> None:
     deploy(board.port, model(tmp_path, "word", 120), board="UNIX", start=False)
     with RawRepl(board.port) as repl:

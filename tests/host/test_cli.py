@@ -297,6 +297,13 @@ def test_usage_errors_are_one_line() -> None:
     refused("nosuchverb", "deploy", says="No such command 'nosuchverb'; see tinywake --help")
 
 
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    # Bug: the clause stood behind one that takes every exception.
+    command = f"{sys.executable} -m tinywake boards --json | head -c 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("{", "")
+
+
 def test_what_is_read_is_never_written_over(model: Path, vectors: Path, tmp_path: Path) -> None:
     # Bug: compile -o SOURCE replaced the .tflite by its .twm.
     source, x = tmp_path / "m.tflite", tmp_path / "x.npy"

@@ -165,6 +165,7 @@ def test_what_is_refused_is_one_line(folder: Path) -> None:
         (folder / "no.twm", "no.twm: No such file"),
         (word, "the same network"),
         (clip, "TW_ERR_MAGIC"),
+        ("enrgy", "--gate enrgy: a gate is a model's file (.twm), energy, or dB; there is no such file"),
         (0, "--gate 0: a sound stands out by 1 to 255 dB; energy means 18"),
         (256, "1 to 255 dB"),
     ):

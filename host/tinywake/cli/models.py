@@ -21,7 +21,7 @@ def compile_(
     source: Annotated[Path, typer.Argument(help="An int8 .tflite, or micro-wake-word's manifest (.json) beside one.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .twm to write.")],
     stream: Annotated[bool, typer.Option("--stream", help="Take only new frames; keep the rest as state.")] = False,
-    frames: Annotated[int, typer.Option(help="New frames an invoke, with --stream.", min=1)] = 3,
+    frames: Annotated[int | None, typer.Option(help="New frames an invoke, with --stream [3].", min=1)] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe with label and detector, for a listener.")] = None,
     input_scaling: Annotated[str | None, typer.Option(help="Of a manifest: esphome (default) or pymicro.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Every operator's cost.")] = False,
@@ -38,15 +38,16 @@ def compile_(
     from tinywake.files import keep_apart, write_beside
     from tinywake.pipeline.listening import source_of
 
+    if frames is not None and not stream:
+        raise typer.BadParameter("--frames is for --stream, which takes so many new ones at an invoke")
     given = source_of(source, recipe, input_scaling)
     keep_apart((out, picture), (source, given.network, *([recipe] if recipe else [])))
     found = problems(given.network) if report or as_json else []
     if found:
         print_json({"problems": found}) if as_json else console.print("\n".join(found))
         raise CompileError(f"{source}: cannot be compiled; what is in the way is listed above")
-    compiled = compile_tflite(
-        given.network, frames=frames if stream else None, listening=given.listening(), provenance=given.provenance
-    )
+    taken = (frames or 3) if stream else None
+    compiled = compile_tflite(given.network, frames=taken, listening=given.listening(), provenance=given.provenance)
     result = fit(compiled_report(compiled), compiled.blob, board)
     if picture is not None:
         draw_arena(result.report, picture, source.name)

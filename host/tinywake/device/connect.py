@@ -53,58 +53,63 @@ def connected(target: str, model: Path, *, counting: bool = False) -> Iterator[C
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")
     else:
         kept = _Kept()
-        report = deploy(target, model, start=False, choices=Choices(alone=True, before=kept.take))
         try:
+            report = deploy(target, model, start=False, choices=Choices(alone=True, before=kept.take))
             yield Connection(target, None, report)
         except BaseException:  # Ctrl-C too
             with suppress(DeviceError):
-                _give_back(target, report, kept)
+                kept.give_back(target)
             raise
-        _give_back(target, report, kept)
+        kept.give_back(target)
 
 
 class _Kept:
-    """What a board had as its model, besides the selected slot, that another one may write over."""
+    """What a board had as its model, of which another one may take the place."""
 
     def __init__(self) -> None:
+        self.paths: list[str] | None = None  # best first; None: not looked at yet, so nothing was changed
         self.second: dict[str, bytes] = {}  # path and content of what it falls back on
         self.rom: Wanted | None = None  # the selected one, where that lies in ROMFS
 
     def take(self, repl: RawRepl) -> None:
         """Read it."""
-        first, *others = chosen(repl, "model") or [""]
-        for path in others:
+        paths = chosen(repl, "model")
+        for path in paths[1:]:
             if not path.startswith(_IN_PLACE):
                 with suppress(DeviceError):  # it is gone
                     self.second[path] = repl.get(path)
-        there = _digest(repl, first) if first.startswith("/rom/") else None
+        there = _digest(repl, paths[0]) if paths and paths[0].startswith("/rom/") else None
         if there is not None:
             same = (data for data in self.second.values() if sha256(data) == there)
-            self.rom = Wanted("model", first.removeprefix("/rom/"), next(same, None) or repl.get(first))
+            self.rom = Wanted("model", paths[0].removeprefix("/rom/"), next(same, None) or repl.get(paths[0]))
+        self.paths = paths
+
+    def give_back(self, port: str) -> None:
+        """Have it as it was. Raises DeviceError."""
+        if self.paths is None:
+            return
+        before = next(iter(self.paths), None)
+        with RawRepl(port) as repl:
+            repl.reset()
+            rom = self.rom is None or _digest(repl, f"/rom/{self.rom.name}") == sha256(self.rom.data)
+            lost = {path: data for path, data in self.second.items() if _digest(repl, path) != sha256(data)}
+            if rom and not lost and chosen(repl, "model") == self.paths:
+                return
+            if self.rom is not None and not rom:
+                place(repl, [self.rom], Home("romfs", "it lay there"), ANY)
+            opens = before is not None and not try_open(repl, before)
+            if opens or before is None:
+                select(repl, "model", before)
+            repl.reset()
+            for path, data in self.second.items():
+                if _digest(repl, path) != sha256(data):
+                    copy(repl, {path: data})
+                if opens or not try_open(repl, path):
+                    select(repl, "model", path)  # and for the one before it to be the second choice again:
+            if opens:
+                select(repl, "model", before)
 
 
 def _digest(repl: RawRepl, path: str) -> str | None:
     said: str | None = repl.ask(HASH + f"answer(digest({path!r}))")
     return said
-
-
-def _give_back(port: str, report: DeployReport, kept: _Kept) -> None:
-    before = report.models[0].before
-    overwritten = kept.rom is not None and report.model_path.startswith("/rom/")
-    if before == report.model_path and not overwritten:
-        return
-    with RawRepl(port) as repl:
-        repl.reset()
-        if kept.rom is not None and overwritten and _digest(repl, f"/rom/{kept.rom.name}") != sha256(kept.rom.data):
-            place(repl, [kept.rom], Home("romfs", "it lay there"), ANY)
-        opens = before is not None and not try_open(repl, before)
-        if opens or before is None:
-            select(repl, "model", before)
-        repl.reset()
-        for path, data in kept.second.items():
-            if _digest(repl, path) != sha256(data):
-                copy(repl, {path: data})
-            if opens or not try_open(repl, path):
-                select(repl, "model", path)  # and for the one before it to be the second choice again:
-        if opens:
-            select(repl, "model", before)

@@ -38,12 +38,12 @@ class RawRepl:
         """
         self.port = port
         self.timeout = timeout
-        self._deadline = time.monotonic() + _ENTER_S  # however much comes until then
+        self._deadline = math.inf  # however much comes until then
+        self._midway = False  # in a conversation that was broken off
         self._serial = open_port(port)
         self._buffer = bytearray()
         try:
             self._enter()
-            self._deadline = math.inf
         except BaseException:
             self._serial.close()
             raise
@@ -62,6 +62,7 @@ class RawRepl:
         self._serial.close()
 
     def _enter(self) -> None:
+        self._deadline = time.monotonic() + _ENTER_S
         self._write(b"\r\x03\x03")
         self._write(b"\r\x01")
         self._until(_BANNER)
@@ -70,17 +71,23 @@ class RawRepl:
         self._until(b"OK")
         self._until(b"\x04")
         self._until(b"\x04>")
+        self._deadline, self._midway = math.inf, False
 
     def exec(self, code: str, on_output: Callable[[bytes], None] | None = None) -> bytes:
         """Run code to its end. Its output goes to `on_output` as it comes, or is returned.
 
-        Raises DeviceError with the last line of the board's traceback where the code raises.
+        Raises DeviceError with the last line of the board's traceback where the code raises. After a Ctrl-C in here the
+        prompt is taken anew.
         """
+        if self._midway:
+            self._enter()
+        self._midway = True
         self._send(code.encode())
         output = bytearray()
         self._until(b"\x04", on_output or output.extend)
         error = self._until(b"\x04")
         self._until(b">")
+        self._midway = False
         if error:
             last = error.decode("utf-8", "replace").strip().splitlines()[-1:]
             raise DeviceError(f"{self.port}: {named(printable(*last)) if last else 'an error without a message'}")
@@ -98,9 +105,13 @@ class RawRepl:
 
     def reset(self) -> None:
         """Soft-reset the board and stay at its raw prompt: a fresh heap, nothing imported, main.py not run."""
+        if self._midway:
+            self._enter()
+        self._midway = True
         self._write(b"\x04")
         self._until(b"OK")
         self._until(_BANNER)
+        self._midway = False
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file on the board."""
