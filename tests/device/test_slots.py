@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from tinywake.device import connect
 from tinywake.device.connect import connected
 from tinywake.device.deploy import Choices, deploy
 from tinywake.device.deploy.slots import fill_slot, find_slot, select
@@ -544,6 +545,45 @@ def test_a_run_that_is_interrupted_before_it_begins_keeps_them_too(
             break
     assert came > 0
     assert steps > 20
+
+
+def test_the_model_that_was_run_makes_room_for_what_was_there(
+    board: UnixBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: on a full file system the second choice found no room beside it, and was lost.
+    first, second, other = (model(tmp_path, name, at) for name, at in (("first", 119), ("second", 120), ("other", 121)))
+    for path in (first, second):
+        deploy(board.port, path, board="UNIX", start=False)
+    beside = []
+
+    def copy(repl: RawRepl, files: dict[str, bytes]) -> None:
+        beside.append([*board.directory.rglob("other.twm")])
+        copy_files(repl, files)
+
+    copy_files = connect.copy
+    monkeypatch.setattr(connect, "copy", copy)
+    with connect.connected(board.port, other):
+        assert [*board.directory.rglob("other.twm")]
+    assert beside == [[]]
+    assert record(board) == [f"{SLOTS}/model.b/second.twm", f"{SLOTS}/model.a/first.twm"]
+
+
+def test_a_file_that_cannot_be_written_is_closed(board: UnixBoard) -> None:
+    # Bug: it stayed open, and with it the room that it had taken, even where it was removed.
+    full = """
+import builtins
+class Full:
+    closed = 0
+    def write(self, data): raise OSError(28)
+    def close(self): Full.closed += 1
+builtins.open = lambda *a: Full()
+"""
+    with RawRepl(board.port) as repl:
+        repl.exec(full)
+        with pytest.raises(DeviceError, match="ENOSPC, the file system is full"):
+            repl.put("x", bytes(10))
+        assert repl.ask("answer(Full.closed)") == 1
+        repl.reset()
 
 
 def test_the_prompt_is_taken_anew_after_an_interruption(board: UnixBoard) -> None:

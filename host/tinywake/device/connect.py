@@ -15,7 +15,7 @@ from tinywake.device.deploy.homes.choose import Home
 from tinywake.device.deploy.models.place import place
 from tinywake.device.deploy.models.wanted import ANY, Wanted
 from tinywake.device.deploy.probe import HASH
-from tinywake.device.deploy.slots import chosen, select, try_open
+from tinywake.device.deploy.slots import chosen, empty_slot, forget, select, try_open
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.registry import TARGETS, open_target
 from tinywake.errors import DeviceError, ToolError
@@ -101,6 +101,10 @@ class _Kept:
             if opens or before is None:
                 select(repl, "model", before)
             repl.reset()
+            for path in chosen(repl, "model"):
+                if opens and path not in self.paths and not path.startswith(_IN_PLACE):
+                    forget(repl, [path.rpartition("/")[0]])  # the other one makes room
+                    empty_slot(repl, path)
             for path, data in self.second.items():
                 if _digest(repl, path) != sha256(data):
                     copy(repl, {path: data})

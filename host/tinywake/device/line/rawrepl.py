@@ -114,11 +114,16 @@ class RawRepl:
         self._midway = False
 
     def put(self, path: str, data: bytes) -> None:
-        """Write a file on the board."""
+        """Write a file on the board. Where that fails, it is closed: what is open keeps its room when it is removed."""
         self.exec(f"from binascii import a2b_base64 as d\nf = open({path!r}, 'wb')")
-        for at in range(0, len(data), _PIECE):
-            text = binascii.b2a_base64(data[at : at + _PIECE], newline=False)
-            self.exec(f"f.write(d({text!r})) and None")
+        try:
+            for at in range(0, len(data), _PIECE):
+                text = binascii.b2a_base64(data[at : at + _PIECE], newline=False)
+                self.exec(f"f.write(d({text!r})) and None")
+        except BaseException:
+            with contextlib.suppress(DeviceError):
+                self.exec("f.close()")
+            raise
         self.exec("f.close()")
 
     def get(self, path: str) -> bytes:
