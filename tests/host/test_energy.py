@@ -37,6 +37,21 @@ def test_by_hand() -> None:
     assert lowest.ma == pytest.approx(8)
 
 
+def test_the_lowest_clock_is_one_that_can_be_set() -> None:
+    # Bug: 21 MHz for an ESP32, whose machine.freq takes 20 or 40.
+    esp = load_board("ESP32_GENERIC_S3")
+    result = estimate("it", esp, 21_000_000, 160.0, [])
+    assert [(point.mhz, point.share) for point in result.points] == [(160.0, 21 / 160), (40.0, 21 / 40)]
+    # Each share of 54.6 mA, busy, and 42.3, idle, and of both but 0.007 a quarter.
+    assert result.points[0].ma == pytest.approx((21 * 54.6 + 139 * 42.3) / 160)
+    assert result.points[1].ma == pytest.approx(0.007 + (21 * 54.593 + 19 * 42.293) / 40 / 4)
+    assert any("machine.freq takes 20, 40, 80, 160, 240 MHz" in text for text in result.assumptions)
+    assert estimate("it", esp, 20_000_000, 160.0, []).points[1].mhz == 20
+    assert estimate("it", esp, 81_000_000, 120.0, []).points[1].mhz == 120  # nothing between
+    assert estimate("it", load_board("RPI_PICO"), 20_000_001, 125.0, []).points[1].mhz == 21
+    assert estimate("it", load_board("RPI_PICO"), 20_100_000, 20.5, []).points[1].mhz == 20.5
+
+
 def test_a_chip_without_a_figure_for_idling_is_always_busy() -> None:
     result = estimate("it", board(("busy", 20.0, 100.0)), 10_000_000, 100.0, [])
     assert [point.ma for point in result.points] == [pytest.approx(20), pytest.approx(2)]

@@ -155,7 +155,7 @@ def estimate(
     static = rest.milliamps if rest else 0.0
     points = tuple(
         _point(clock, cycles, (busy, idle or busy), static, supply, batteries)
-        for clock in (mhz, float(math.ceil(cycles / 1e6)))
+        for clock in (mhz, _lowest(board, cycles, mhz))
     )
     _check(what, board, _at(busy, mhz, static) + supply.also_ma, busy.volts, batteries, supply)
     return Energy(what, board.name, cycles, points, _assumptions(board, busy, idle, static, supply, batteries))
@@ -163,6 +163,13 @@ def estimate(
 
 def _row(board: Board, state: str) -> Current | None:
     return next((row for row in board.power if row.state == state), None)
+
+
+def _lowest(board: Board, cycles: int, mhz: float) -> float:
+    """The lowest clock that keeps up and that the board can be set to, at most the one that it runs at."""
+    enough = cycles / 1e6
+    known = [float(clock) for clock in board.clocks] or [float(math.ceil(enough))]
+    return min((clock for clock in known if enough <= clock <= mhz), default=mhz)
 
 
 def _at(row: Current, mhz: float, static: float) -> float:
@@ -200,7 +207,8 @@ def _assumptions(
     else:
         texts.append(f"idle {idle.milliamps:g} mA: {idle.at} ({idle.source})")
     texts.append(f"at another clock all but {static:g} mA (deep sleep's) changes in proportion to it")
-    texts.append("cycles a second are the same at any clock; at the lowest one nothing is left for other programs")
+    few = f", of which machine.freq takes {', '.join(map(str, board.clocks))} MHz" if board.clocks else ""
+    texts.append(f"cycles a second are the same at any clock{few}; at the lowest one little is left for other programs")
     if supply.also_ma:
         texts.append(f"{supply.also_ma:g} mA more for microphone and the rest of the board, as given")
     else:
