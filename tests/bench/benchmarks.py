@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -35,8 +36,10 @@ from tinywake.device.targets.registry import TARGETS
 from tinywake.pipeline.benching import bench
 
 REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO / "tests" / "device"))
+sys.path[:0] = [str(REPO / "tests" / "device"), str(REPO / "tests" / "bench" / "m0")]
 
+import bench as m0  # noqa: E402
+from in_flash import listening_in_flash  # noqa: E402
 from page import LAYERS, STREAMING, WHOLE, page, unit_of  # noqa: E402
 from ram import homes_of, ram_of  # noqa: E402
 
@@ -47,11 +50,12 @@ ARCHES = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")
 # Clocks of other targets are noise.
 MEASURED = ("qemu-armv6m", "qemu-armv7em", "qemu-rv32imc", "qemu-xtensawin", "rp2040")
 ALSO_HEAP = ("unix", "qemu-microbit")
+KWS = "keyword spotting"
 NETWORKS = {
     "okay_nabu": REFERENCE / "micro-wake-word" / "okay_nabu.json",
     "hey_jarvis": REFERENCE / "micro-wake-word" / "hey_jarvis.json",
     "vad": REFERENCE / "micro-wake-word" / "vad.json",
-    "keyword spotting": REFERENCE / "mlperf-tiny" / "kws_ref_model.tflite",
+    KWS: REFERENCE / "mlperf-tiny" / "kws_ref_model.tflite",
     "micro_speech": REFERENCE / "micro-speech" / "micro_speech_quantized.tflite",
     STREAMING: REPO / "build" / "demo" / "model.twm",
     WHOLE: REPO / "build" / "demo" / "model.tflite",
@@ -132,8 +136,19 @@ def costs(target: str, names: Iterable[str], folder: Path) -> dict[str, Any]:
     for name in names:
         row = bench(folder / file_name(name), target, layers=target == LAYERS).facts()
         rows[name] = {key: value for key, value in row.items() if key not in ("model", "target")}
+        if "xip_misses" in row:
+            rows[name]["xip_misses_in_flash"] = listening_in_flash(folder / file_name(name)).misses
         print(f"{target}, {name}: {row[unit_of(row)]:,} {unit_of(row)}")  # type: ignore[str-format]
     return rows
+
+
+def alone(folder: Path) -> dict[str, int]:
+    """Without an interpreter: cycles of opening a listener; a network on this computer, the quickest, two digits."""
+    blob = (folder / file_name(LISTENS)).read_bytes()
+    job = struct.pack("<II", len(blob), 0) + blob + bytes(-len(blob) % 4)  # no invoke
+    cycles, _ = m0.run(m0.build(folder, m0.HERE / "invoke.c", []), job)
+    runs = [bench(folder / file_name(KWS), "host").counts.network for _ in range(UNIX_RUNS)]
+    return {"open_cycles": cycles[0], "host_ns": int(float(f"{min(runs):.1e}"))}
 
 
 def unix_steps(names: Iterable[str], folder: Path) -> dict[str, float]:
@@ -173,7 +188,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help=f"of audio, for the heap; default: {SOAK:g}, unix {SOAK_UNIX:g}")
     wanted = parser.parse_args()
     old = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    new = {"versions": {}, "modules": {}, "ram": {}, "unix": {}, "targets": {}, **copy.deepcopy(old)}
+    new = {"versions": {}, "modules": {}, "ram": {}, "unix": {}, "alone": {}, "targets": {}, **copy.deepcopy(old)}
     new |= {"versions": versions(), "modules": modules()}
     measure(new, wanted)
     for line in changes(old, new) if old else []:
@@ -196,6 +211,8 @@ def measure(figures: dict[str, Any], wanted: argparse.Namespace) -> None:
             compiled(name, folder)
         if "costs" in parts and "unix" in targets:
             figures["unix"] |= unix_steps(names, folder)
+        if "costs" in parts and LAYERS in targets and {KWS, LISTENS} <= set(names):
+            figures["alone"] = alone(folder)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for target in reversed(targets):  # the slowest first
                 if "heap" in parts and CLIP.exists():
