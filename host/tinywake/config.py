@@ -45,6 +45,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 _NEAR = 60  # near words of "auto"
+_WORDS = 32  # labels of one detector (models/SPEC.md)
 CODECS = ("mu-law", "ima-adpcm", "opus")  # [augment] codecs
 
 
@@ -93,12 +94,18 @@ class Conversion:
     """[conversion]: more clips of every training clip, spoken or recorded, by the WORLD vocoder (needs pyworld)."""
 
     per_clip: float = _key(0.0, 0.0, 50.0)  # 2: two more of each; 0.3: of three in ten
+    per_recording: float = _key(0.0, 0.0, 50.0)  # besides: of each recording of the word, and as many of other talk
     formant: tuple[float, float] = _key((0.84, 1.2), 0.6, 1.6)
     pitch: tuple[float, float] = _key((0.85, 1.18), 0.5, 2.0)  # beyond what comes with the throat
     range: tuple[float, float] = _key((0.6, 1.5), 0.0, 3.0)  # of the pitch around its mean
     pace: tuple[float, float] = _key((0.85, 1.2), 0.5, 2.0)
     rhythm: float = _key(0.15, 0.0, 0.5)  # how unevenly: deviation of the logarithm of the pace
     breath: tuple[float, float] = _key((0.8, 1.4), 0.2, 5.0)  # noise in the voice
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there are any."""
+        return self.per_clip > 0 or self.per_recording > 0
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,7 @@ class Training:
     dropout: float = _key(0.1, 0.0, 0.9)
     average: float = _key(0.995, 0.0, 0.99999)  # decay of the moving average of the weights
     checks: int = _key(4, 1, 100)  # times a checkpoint is scored on the validation voices
+    rankings: int = _key(0, 0, 100)  # times all streams without the word are scored, to draw the hardest more often
 
 
 @dataclass(frozen=True)
@@ -190,7 +198,11 @@ class DetectorConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a model, apart from the recordings given with --data."""
+    """All that decides a model, apart from the recordings given with --data.
+
+    Several words are several [[word]] tables: `word` is the first and `further` has the others, an output each. Near
+    words, carriers and the counts of clips are shared: all near words are near each word, and [counts] are for all.
+    """
 
     word: Word
     voices: Voices = Voices()
@@ -200,6 +212,17 @@ class Recipe:
     network: Network = Network()
     train: Training = Training()
     detector: DetectorConfig = DetectorConfig()
+    further: tuple[Word, ...] = ()
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All of them, in order of the outputs."""
+        return (self.word, *self.further)
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The texts that say one of the words."""
+        return tuple(text for word in self.words for text in word.spoken)
 
 
 def fingerprint(*parts: Any) -> str:
@@ -224,16 +247,22 @@ def read_toml(path: Path) -> dict[str, Any]:
 def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe. Raises ConfigError with one line that names file, table, key and value."""
     tables = read_toml(path)
-    _refuse_unknown(path, "", tables, [f.name for f in fields(Recipe)])
+    _refuse_unknown(path, "", tables, [f.name for f in fields(Recipe) if f.name != "further"])
     hints = typing.get_type_hints(Recipe)
     if "word" not in tables:
         raise ConfigError(f'{path}: there is no [word] table; it needs at least label = "..."')
-    word = tables["word"]
-    if isinstance(word, dict) and word.get("near") == "auto":
-        tables["word"] = {"near_count": _NEAR, **word, "near": []}
-    recipe = Recipe(**{name: read_table(hints[name], table, path, name) for name, table in tables.items()})
+    given = tables.pop("word")
+    words = tuple(_word(table, path) for table in (given if isinstance(given, list) and given else [given]))
+    others = {name: read_table(hints[name], table, path, name) for name, table in tables.items()}
+    recipe = Recipe(words[0], **others, further=words[1:])
     _check_together(recipe, path)
     return recipe
+
+
+def _word(table: object, path: Path) -> Word:
+    if isinstance(table, dict) and table.get("near") == "auto":
+        table = {"near_count": _NEAR, **table, "near": []}
+    return read_table(Word, table, path, "word")
 
 
 def read_table(cls: type[_T], table: object, path: Path, name: str) -> _T:
@@ -293,20 +322,32 @@ def _scalar(value: Any, hint: Any, spec: Field[Any], path: Path, where: str) -> 
 
 
 def _check_together(recipe: Recipe, path: Path) -> None:
-    net, word = recipe.network, recipe.word
+    net = recipe.network
     if len(net.filters) != len(net.kernels):
         counts = f"{len(net.kernels)} entries and network.filters {len(net.filters)}"
         raise ConfigError(f"{path}: network.kernels has {counts}; one each a block")
     if not 40 <= net.window <= 300:
         raise ConfigError(f"{path}: network.kernels and head see {net.window} frames of 10 ms; allowed: 40 to 300")
-    if len(word.label.encode()) > 255:
-        raise ConfigError(f"{path}: word.label is longer than 255 bytes")
-    for carrier in word.carriers:
-        if carrier.count("{}") != 1:
-            raise ConfigError(f"{path}: word.carriers = {carrier!r} must contain {{}} once, where the word goes")
+    _check_words(recipe, path)
     unknown = [name for name in recipe.augment.codecs if name not in CODECS]
     if unknown:
         raise ConfigError(f"{path}: augment.codecs = {unknown[0]!r} is unknown; known: {', '.join(CODECS)}")
-    both = {text.lower() for text in word.near} & {text.lower() for text in word.spoken}
+
+
+def _check_words(recipe: Recipe, path: Path) -> None:
+    if len(recipe.words) > _WORDS:
+        raise ConfigError(f"{path}: {len(recipe.words)} [[word]] tables; a detector has at most {_WORDS} labels")
+    for word in recipe.words:
+        if len(word.label.encode()) > 255:
+            raise ConfigError(f"{path}: word.label is longer than 255 bytes")
+        for carrier in word.carriers:
+            if carrier.count("{}") != 1:
+                raise ConfigError(f"{path}: word.carriers = {carrier!r} must contain {{}} once, where the word goes")
+    spoken = [text.lower() for text in recipe.spoken]
+    both = {text.lower() for word in recipe.words for text in word.near} & set(spoken)
     if both:
         raise ConfigError(f"{path}: word.near = {min(both)!r} is also one of word.texts")
+    for names in ([word.label for word in recipe.words], spoken):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"{path}: word = {twice[0]!r} is there twice; each [[word]] has texts of its own")

@@ -55,7 +55,9 @@ def test_a_census_survives_json_and_the_disk(tmp_path: Path) -> None:
     census = tally().census()
     assert Census.of(json.loads(json.dumps(asdict(census)))) == census
     nothing = np.zeros((1, 2, 40), np.int8)
-    made = Dataset(nothing, np.zeros((1, 36), np.uint8), nothing, nothing, (census, Census()))
+    made = Dataset(
+        nothing, np.zeros((1, 36), np.uint8), nothing, nothing, *np.zeros((2, 1), np.uint8), (census, Census())
+    )
     dataset.save(tmp_path / "a.npz", made)
     again = dataset.load(tmp_path / "a.npz")
     assert again is not None

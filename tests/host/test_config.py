@@ -98,3 +98,29 @@ def test_the_shipped_recipe_is_valid(repo: Path) -> None:
     recipe = load_recipe(repo / "models" / "demo" / "recipe.toml")
     assert recipe.word.label == "computer"
     assert recipe.voices.held_out
+
+
+def test_several_words_are_several_tables(tmp_path: Path) -> None:
+    text = '[[word]]\nlabel = "yes"\n[[word]]\nlabel = "no"\ntexts = ["no", "nope"]\nnear = ["know how"]\n'
+    recipe = load_recipe(write(tmp_path, text))
+    assert [word.label for word in recipe.words] == ["yes", "no"]
+    assert recipe.spoken == ("yes", "no", "nope")
+    assert load_recipe(write(tmp_path, WORD)).words[0].label == "computer"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("word = []\n", ["word = []", "[word]"]),
+        ('[[word]]\nlabel = "yes"\n[[word]]\nlabel = "yes"\n', ["'yes'", "twice"]),
+        ('[[word]]\nlabel = "yes"\n[[word]]\nlabel = "y"\ntexts = ["Yes"]\n', ["'yes'", "twice"]),
+        ('[[word]]\nlabel = "yes"\nnear = ["No"]\n[[word]]\nlabel = "no"\n', ["word.near", "'no'"]),
+        ("".join(f'[[word]]\nlabel = "w{n}"\n' for n in range(33)), ["33 [[word]] tables", "32"]),
+    ],
+)
+def test_words_that_cannot_be_told_apart_are_refused(tmp_path: Path, text: str, parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    for part in (*parts, "recipe.toml"):
+        assert part in str(caught.value)

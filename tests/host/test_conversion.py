@@ -144,13 +144,13 @@ def test_a_clip_is_converted_once(vocoder: None, tmp_path: Path, monkeypatch: py
 
 def test_a_plan_takes_every_clip_as_often() -> None:
     rng = np.random.default_rng(1)
-    indices = [index for index, _ in plan_conversions(10, Conversion(per_clip=2.3), rng)]
+    indices = [index for index, _ in plan_conversions(10, 23, Conversion(), rng)]
     assert len(indices) == 23
     assert {indices.count(n) for n in range(10)} == {2, 3}
-    assert len({index for index, _ in plan_conversions(10, Conversion(per_clip=0.5), rng)}) == 5
-    assert plan_conversions(0, Conversion(per_clip=2), rng) == []
-    limits = Conversion(per_clip=50)
-    changes = [change for _, change in plan_conversions(20, limits, rng)]
+    assert len({index for index, _ in plan_conversions(10, 5, Conversion(), rng)}) == 5
+    assert plan_conversions(0, 2, Conversion(), rng) == []
+    limits = Conversion()
+    changes = [change for _, change in plan_conversions(20, 1000, limits, rng)]
     for name in ("formant", "range", "pace", "breath"):
         low, high = getattr(limits, name)
         values = [getattr(change, name) for change in changes]
@@ -175,6 +175,18 @@ def test_every_kind_and_both_domains_are_converted_alike(monkeypatch: pytest.Mon
     assert 4 <= sum(take.recorded for take in made) <= 8
     assert all(take.recorded != take.exact for take in made)
     assert all(take.recorded for take in given.recorded)
+
+
+def test_recordings_of_the_word_alone_can_be_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many conversions of other talk keep the vocoder's sound from meaning the word."""
+    monkeypatch.setattr(sources, "convert_all", lambda jobs, *_, **__: [pcm[::-1] for pcm, _ in jobs])
+    pcm, long = np.zeros(1000, np.int16), np.zeros(100_000, np.int16)
+    said, other = [Take(pcm, recorded=True, word=1)] * 4, [Take(pcm, recorded=True), Take(long, recorded=True)]
+    given = Sources([Take(pcm)] * 10 + said, [Take(pcm)] * 6, recorded=other)
+    sources._add_conversions(given, Recipe(Word("computer"), conversion=Conversion(per_recording=3)), None, None)
+    assert [len(part) for part in (given.words, given.near, given.recorded)] == [26, 6, 14]
+    assert all(take.recorded and take.word == 1 for take in given.words[14:])
+    assert all(len(take.pcm) == 1000 for take in given.recorded[2:])
 
 
 def test_a_missing_vocoder_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tinywake.audio import dataset, sources
 from tinywake.audio.clips import Pcm, write_clip
 from tinywake.audio.features import frames_of
 from tinywake.audio.folders import in_validation, recordings
+from tinywake.audio.pool import Pool
 from tinywake.audio.sources import Sources, Take
 from tinywake.audio.voices.voice import Voice
 from tinywake.config import Augment, Counts, Network, Recipe, Training, Voices, Word
@@ -139,18 +141,18 @@ def test_recordings_go_where_their_speaker_goes(clip: Path, tmp_path: Path) -> N
     names = [f"person{n}" for n in range(30)]
     put(clip, *(root / "computer" / name / "1.wav" for name in names), *(root / "door" / n / "2.wav" for n in names))
     both = (Sources(), Sources())
-    sources._add_folder(both, root, ["computer"], None)
+    sources._add_folder(both, root, RECIPE, None)
     held = sum(in_validation(name) for name in names)
     assert [len(s.words) for s in both] == [30 - held, held]
     assert [len(s.recorded) for s in both] == [30 - held, held]
-    assert all(take.recorded and not take.exact for take in both[0].words)
+    assert all(take.recorded and take.exact and take.speaker for take in both[0].words)  # short: nothing but the word
 
 
 def test_a_wake_word_of_five_seconds_is_refused(tmp_path: Path) -> None:
     (tmp_path / "computer").mkdir()
     write_clip(tmp_path / "computer" / "long.wav", noise(5.0))
     with pytest.raises(AudioError, match=r"long\.wav: 5\.0 s for the wake word"):
-        sources._add_folder((Sources(), Sources()), tmp_path, ["computer"], None)
+        sources._add_folder((Sources(), Sources()), tmp_path, RECIPE, None)
 
 
 def test_a_data_folder_changes_the_identity(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +183,32 @@ def test_a_new_voice_changes_the_identity(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 # Streams
+
+
+def in_view(layout: dataset._Layout, start: int, end: int) -> np.ndarray:
+    """Steps that see the whole of a word between two frames."""
+    ends = layout.window + layout.stride * np.arange(dataset.STEPS)
+    return np.asarray((ends >= end) & (ends - layout.window <= start))
+
+
+@pytest.mark.parametrize("length", [40, 60, 90, 120, 170])
+def test_no_step_is_told_no_while_it_sees_the_word(length: int) -> None:
+    """Bug: "hey computer" of 0.8 s counted as over when its beginning was out of view, while all of the word was in."""
+    layout = dataset._Layout(125, 3)
+    for first in range(0, layout.frames - length, 7):
+        labels = layout.labels(first, first + length, exact=False)
+        for start in range(first, first + length - 29, 5):
+            for end in range(start + 30, first + length + 1, 5):
+                assert (labels[in_view(layout, start, end)] != dataset.NEGATIVE).all()
+        exact = layout.labels(first, first + length, exact=True)
+        assert (exact[in_view(layout, first, first + length)] != dataset.NEGATIVE).all()
+
+
+def test_a_step_long_before_or_after_the_word_is_told_no() -> None:
+    layout = dataset._Layout(60, 3)
+    for exact in (True, False):
+        assert layout.labels(70, 100, exact=exact)[0] == dataset.NEGATIVE
+        assert layout.labels(40, 60, exact=exact)[-1] == dataset.NEGATIVE
 
 
 def test_both_classes_have_one_shape_and_the_seed_decides() -> None:
@@ -238,8 +266,56 @@ def test_every_clip_goes_where_its_text_belongs(monkeypatch: pytest.MonkeyPatch)
     rng = np.random.default_rng([recipe.train.seed, 1])
     plans = [sources.cast_split(recipe, name, share, rng) for name, share in (("train", 1.0), ("validation", 0.15))]
     for found, plan in zip(sources.gather(recipe), plans, strict=True):
-        for kind in ("near", "other", "sentences"):
-            assert [take.pcm for take in getattr(found, kind)] == [str(Path(said.text)) for said in plan[kind]]
+        for kind, parts in (("near", ("near", "near_phrases")), ("other", ("other",)), ("sentences", ("sentences",))):
+            said = [str(Path(utterance.text)) for part in parts for utterance in plan[part]]
+            assert [take.pcm for take in getattr(found, kind)] == said
+        assert {take.pcm for take in found.near if not take.exact} <= {
+            carrier.replace("{}", text) for carrier in word.carriers for text in word.near
+        }
+        assert len([take for take in found.near if not take.exact]) == len(plan["near_phrases"]) >= 4
         assert len(found.words) == len(plan["words"]) + len(plan["phrases"])
         assert {take.pcm for take in found.words if take.exact} == {"computer"}
         assert all("computer" in str(take.pcm) for take in found.words)
+
+
+def test_every_stream_knows_which_word_it_holds() -> None:
+    recipe = replace(RECIPE, word=Word("yes"), further=(Word("no"),))
+    source = Sources(
+        words=[Take(noise(0.5, 1)), Take(noise(0.5, 2), word=1)], other=[Take(noise(0.3))], sentences=[Take(noise(2.0))]
+    )
+    made = dataset.build((source, source), recipe, loudness)
+    assert made.outputs == 2
+    assert set(made.which[:24]) == {0, 1}
+    assert set(made.spoken) <= {0, 1}
+    assert not made.which[24:].any()
+
+
+def test_texts_find_their_word() -> None:
+    recipe = Recipe(Word("light", ("light", "light on")), further=(Word("on", ("on", "switch light on")),))
+    said = {"Light": 0, "light on!": 0, "on": 1, "come on": 1, "switch light on please": 1}
+    assert {text: sources._number(text, recipe) for text in said} == said
+    assert sources._inside("hey computer", ["computer"]) == pytest.approx((4 / 12 - 0.2, 1.0))
+    assert sources._inside("HEY", ["computer"]) == (0.0, 1.0)
+
+
+def test_a_manifest_says_who_is_synthetic_and_who_validates(clip: Path, tmp_path: Path) -> None:
+    put(clip, *(tmp_path / f"{n}.wav" for n in "abcd"))
+    rows = ["a.wav,computer,ann,,validation", "b.wav,computer,bob,1,train", "c.wav,door,bob,1,train", "d.wav,door,cy,,"]
+    (tmp_path / "manifest.csv").write_text("\n".join(["file,keyword,speaker,synthetic,split", *rows]))
+    both = (Sources(), Sources())
+    sources._add_folder(both, tmp_path, RECIPE, None)
+    assert [take.recorded for take in both[1].words] == [True]
+    assert [take.recorded for take in both[0].words] == [False]
+    assert [len(both[0].other), both[0].tally.recorded["bob"]] == [1, 0]
+    (tmp_path / "manifest.csv").write_text("file,keyword,split\na.wav,computer,test\n")
+    with pytest.raises(AudioError, match=r"manifest\.csv:2: split = 'test' must be train, validation or empty"):
+        recordings(tmp_path, ["computer"])
+
+
+def test_people_and_machines_are_drawn_equally_often_and_no_person_drowns_another() -> None:
+    takes = [Take(noise(0.01))] * 900 + [Take(noise(0.01), recorded=True, speaker=name) for name in ["a"] * 90 + ["b"]]
+    rng = np.random.default_rng(0)
+    drawn = [Pool(takes).pick(rng).speaker for _ in range(600)]
+    assert 240 < drawn.count("") < 360
+    assert drawn.count("b") > 600 / 2 / 11 / 2  # by the roots of 90 and 1, not by 90 and 1
+    assert not Pool([])

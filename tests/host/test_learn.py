@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,32 +24,33 @@ RECIPE = Recipe(
 )
 
 
+def stream(rng: np.random.Generator, rising: bool, begins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features with a band that rises or falls for 20 frames, and labels of the steps at which it has ended."""
+    net = RECIPE.network
+    length = net.window + net.stride * (STEPS - 1)
+    x = rng.integers(-128, -90, (length, 40)).astype(np.int8)
+    end = int(rng.integers(begins, length - 30))
+    for n in range(20):
+        x[end - 20 + n, (n if rising else 19 - n) + 8 : (n if rising else 19 - n) + 12] = 90
+    label = np.full(STEPS, NEGATIVE, np.uint8)
+    at = net.window + net.stride * np.arange(STEPS)
+    label[(at >= end) & (at < end + 30)] = CANDIDATE
+    return x, label
+
+
+def streams(count: int, rising: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    made = [stream(rng, rising, RECIPE.network.window) for _ in range(count)]
+    return np.stack([x for x, _ in made]), np.stack([label for _, label in made])
+
+
 @pytest.fixture(scope="module")
 def data() -> Dataset:
     """The "word" is a band that rises for 20 frames; other streams have the same band falling."""
-    rng = np.random.default_rng(0)
-    window, stride = RECIPE.network.window, RECIPE.network.stride
-    frames = window + stride * (STEPS - 1)
-
-    def stream(length: int, rising: bool) -> tuple[np.ndarray, int]:
-        x = rng.integers(-128, -90, (length, 40)).astype(np.int8)
-        end = int(rng.integers(window, length - 30))
-        for n in range(20):
-            x[end - 20 + n, (n if rising else 19 - n) + 8 : (n if rising else 19 - n) + 12] = 90
-        return x, end
-
-    features, labels = [], []
-    for n in range(80):
-        x, end = stream(frames, n < 40)
-        label = np.full(STEPS, NEGATIVE, np.uint8)
-        at = window + stride * np.arange(STEPS)
-        if n < 40:
-            label[(at >= end) & (at < end + 30)] = CANDIDATE
-        features.append(x)
-        labels.append(label)
-    positives = np.stack([stream(frames, True)[0] for _ in range(12)])
-    negatives = np.stack([stream(frames, False)[0] for _ in range(12)])
-    return Dataset(np.stack(features), np.stack(labels), positives, negatives)
+    (wanted, labels), (other, _) = streams(40, True, 0), streams(40, False, 1)
+    features, labels = np.concatenate([wanted, other]), np.concatenate([labels, np.full_like(labels, NEGATIVE)])
+    positives, negatives = streams(12, True, 2)[0], streams(12, False, 3)[0]
+    return Dataset(features, labels, positives, negatives, np.zeros(80, np.uint8), np.zeros(12, np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def trained(data: Dataset):  # type: ignore[no-untyped-def]
 
 
 def test_it_learns(trained) -> None:  # type: ignore[no-untyped-def]
-    assert trained.curve.misses_at(0.5) <= 0.1
+    assert trained.judgement.curve.misses_at(0.5) <= 0.1
 
 
 def test_training_again_gives_the_same_weights(data: Dataset, trained) -> None:  # type: ignore[no-untyped-def]
@@ -71,8 +73,8 @@ def test_training_again_gives_the_same_weights(data: Dataset, trained) -> None: 
 
 
 def test_folding_changes_nothing(data: Dataset, trained) -> None:  # type: ignore[no-untyped-def]
+    from tinywake.learn.judge import logits
     from tinywake.learn.networks import deployed_network
-    from tinywake.learn.train import logits
 
     gain, shift = 0.5, -1.0
     deployed = deployed_network(RECIPE.network, 1, trained.model, (gain, shift))
@@ -86,8 +88,8 @@ def test_folding_changes_nothing(data: Dataset, trained) -> None:  # type: ignor
 
 def test_the_tflite_is_plain_and_deterministic(data: Dataset, trained, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     from tinywake.learn.convert import convert, score_streams, windows_of
+    from tinywake.learn.judge import logits, score_bytes
     from tinywake.learn.networks import deployed_network
-    from tinywake.learn.train import logits, score_bytes
 
     net = RECIPE.network
     windows = windows_of(data, net.window, net.stride)
@@ -103,3 +105,51 @@ def test_the_tflite_is_plain_and_deterministic(data: Dataset, trained, tmp_path:
     scores = score_streams(content[0], data.positives, net.stride)
     difference = np.abs(np.stack(scores).astype(int) - exact)
     assert difference.mean() < 6  # int8 throughout
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(data: Dataset, trained, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    from tinywake.learn import train
+
+    monkeypatch.setattr(train, "_KEEP", 40)
+
+    def stop(stage: str, fraction: float) -> None:
+        if fraction >= 0.9:  # after the first check, and after the last state was saved
+            raise KeyboardInterrupt
+
+    recipe = Recipe(RECIPE.word, network=RECIPE.network, train=replace(RECIPE.train, dropout=0.1, rankings=3))
+    whole = train.fit(data, recipe)
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(data, recipe, stop, kept=tmp_path / "kept.npz")
+    seen: list[float] = []
+    again = train.fit(data, recipe, lambda _, fraction: seen.append(fraction), kept=tmp_path / "kept.npz")
+    assert min(seen) >= 0.6
+    assert not (tmp_path / "kept.npz").exists()
+    for one, two in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(one, two)
+    assert again.judgement.order == whole.judgement.order
+
+
+def test_two_words_have_an_output_each(data: Dataset) -> None:
+    """The band that rises is one word, the one that falls the other."""
+    from tinywake.learn.convert import convert, score_streams, windows_of
+    from tinywake.learn.networks import deployed_network
+    from tinywake.learn.train import fit
+
+    (rising, up), (falling, down) = streams(40, True, 4), streams(40, False, 5)
+    silent = np.random.default_rng(6).integers(-128, -90, (40, *rising.shape[1:])).astype(np.int8)
+    positives = np.concatenate([data.positives, data.negatives])
+    both = Dataset(
+        np.concatenate([rising, falling, silent]),
+        np.concatenate([up, down, np.full_like(up, NEGATIVE)]),
+        positives,
+        silent[:12],
+        np.repeat(np.array([0, 1, 0], np.uint8), 40),
+        np.repeat(np.array([0, 1], np.uint8), 12),
+        outputs=2,
+    )
+    trained = fit(both, RECIPE)
+    net = RECIPE.network
+    content = convert(deployed_network(net, 2, trained.model, trained.calibration), windows_of(both, net.window, 3))
+    scores = score_streams(content, positives, net.stride)
+    assert scores[0].shape == (STEPS, 2)
+    assert np.mean([score.max(axis=0).argmax() == n // 12 for n, score in enumerate(scores)]) > 0.9

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from tinywake.audio.augment.masks import mask
 from tinywake.audio.augment.sound import Rng, Sound, fade
 from tinywake.audio.clips import RATE, stretch
 from tinywake.audio.features import CHANNELS, FRAME, Extract, samples_of, to_int8, warp
+from tinywake.audio.pool import Pool
 from tinywake.audio.sources import Sources, Take
 from tinywake.audio.voices.census import Census
 from tinywake.audio.voices.synth import Progress
@@ -31,14 +32,15 @@ from tinywake.files import write_beside
 
 __all__ = ["CANDIDATE", "FORMAT", "IGNORED", "NEGATIVE", "STEPS", "Dataset", "build", "load", "save"]
 
-FORMAT = 5  # change it when the same inputs give other streams
+FORMAT = 6  # change it when the same inputs give other streams
 NEGATIVE, CANDIDATE, IGNORED = 0, 1, 2  # labels of a step
 STEPS = 36  # network outputs in one training stream
 _LONG = 3000  # frames of one stream of validation negatives: 30 s
 _LATEST = 40  # frames after its end by which the word must have been heard
 _EARLIEST = 8  # frames before its end at which it may be heard
+_SHORTEST = 30  # frames of a word whose place is not known
 _MILD_DB = 10.0  # the least signal-to-noise ratio in validation
-_ARRAYS = ("features", "labels", "positives", "negatives")
+_ARRAYS = ("features", "labels", "positives", "negatives", "which", "spoken")
 _LEAD = 80  # the front end has run for up to so many frames before a stream begins
 
 
@@ -50,13 +52,19 @@ class Dataset:
     labels: NDArray[np.uint8]  # [streams, steps]
     positives: NDArray[np.int8]  # [clips, frames, 40], validation voices, one word in each
     negatives: NDArray[np.int8]  # [pieces, 3000, 40], validation voices, no word at all
+    which: NDArray[np.uint8]  # [streams], number of the word; 0 too where there is none
+    spoken: NDArray[np.uint8]  # [clips], number of the word
     voices: tuple[Census, Census] = (Census(), Census())  # who trains, who validates
+    outputs: int = 1  # words
 
     @property
     def hours(self) -> float:
         """Length of the validation negatives."""
         pieces, frames, _ = self.negatives.shape
         return float(pieces * frames / 360_000)
+
+
+_Stream = tuple[NDArray[np.int8], NDArray[np.uint8], int]  # features, labels of the steps, number of the word
 
 
 @dataclass(frozen=True)
@@ -69,12 +77,17 @@ class _Layout:
         return self.window + self.stride * (STEPS - 1)
 
     def labels(self, first: int, last: int, *, exact: bool) -> NDArray[np.uint8]:
-        """Labels of a stream whose target begins at frame `first` and ends at `last`."""
+        """Labels of a stream whose target begins at frame `first` and ends at `last`.
+
+        Unless `exact`, the word is somewhere between the two: no step that may have all of it in view is NEGATIVE.
+        """
         ends = self.window + self.stride * np.arange(STEPS)  # the frame after the last one each step sees
-        earliest = last - _EARLIEST if exact else first + 30
+        earliest = last - _EARLIEST if exact else first + _SHORTEST
+        latest_start = first if exact else max(first, last - _SHORTEST)
         labels = np.full(STEPS, NEGATIVE, np.uint8)
         # While the word is still in view, nobody minds a hit; a little before it is complete, neither.
-        labels[(ends > first + (last - first) * (0.7 if exact else 0.1)) & (ends < first + self.window + 5)] = IGNORED
+        nearly = ends > first + (last - first) * (0.7 if exact else 0.1)
+        labels[nearly & (ends < latest_start + self.window + 5)] = IGNORED
         labels[(ends >= earliest) & (ends <= last + _LATEST)] = CANDIDATE
         return labels
 
@@ -93,14 +106,14 @@ def build(
     train = _Mixer(splits[0], recipe, layout, extract, seed * 2)
     validation = _Mixer(splits[1], _as_used(recipe), layout, extract, seed * 2 + 1)
     long = max(1, round(counts.validation_minutes * 6000 / _LONG))
-    plans: list[tuple[Callable[[int], tuple[NDArray[np.int8], NDArray[np.uint8]]], int]] = [
+    plans: list[tuple[Callable[[int], _Stream], int]] = [
         (train.positive, counts.positive_streams),
         (train.negative, counts.negative_streams),
         (validation.positive, counts.validation_positives),
         (validation.talk, long),
     ]
     total = sum(count for _, count in plans)
-    results: list[list[tuple[NDArray[np.int8], NDArray[np.uint8]]]] = []
+    results: list[list[_Stream]] = []
     done = 0
     with ThreadPoolExecutor(workers) as pool:
         for make, count in plans:
@@ -112,11 +125,14 @@ def build(
                     progress("mixing", done / total)
     streams = results[0] + results[1]
     return Dataset(
-        np.stack([features for features, _ in streams]),
-        np.stack([labels for _, labels in streams]),
-        np.stack([features for features, _ in results[2]]),
-        np.stack([features for features, _ in results[3]]),
+        np.stack([features for features, _, _ in streams]),
+        np.stack([labels for _, labels, _ in streams]),
+        np.stack([features for features, _, _ in results[2]]),
+        np.stack([features for features, _, _ in results[3]]),
+        np.array([word for _, _, word in streams], np.uint8),
+        np.array([word for _, _, word in results[2]], np.uint8),
         (splits[0].tally.census(), splits[1].tally.census()),
+        len(recipe.words),
     )
 
 
@@ -142,6 +158,7 @@ def _as_used(recipe: Recipe) -> Recipe:
 def save(path: Path, dataset: Dataset) -> None:
     """Write the arrays, beside and renamed."""
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
+    arrays["outputs"] = np.array(dataset.outputs)
     arrays["voices"] = np.array(json.dumps([asdict(census) for census in dataset.voices]))
 
     def write(part: Path) -> None:
@@ -156,8 +173,8 @@ def load(path: Path) -> Dataset | None:
     try:
         with np.load(path) as arrays:
             train, validation = (Census.of(facts) for facts in json.loads(str(arrays["voices"])))
-            features, labels, positives, negatives = (arrays[name] for name in _ARRAYS)
-            return Dataset(features, labels, positives, negatives, (train, validation))
+            found = {name: arrays[name] for name in _ARRAYS}
+            return Dataset(**found, voices=(train, validation), outputs=int(arrays["outputs"]))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
 
@@ -166,45 +183,46 @@ class _Mixer:
     """Makes the streams of one split; every stream has its own generator, seeded by its kind and number."""
 
     def __init__(self, sources: Sources, recipe: Recipe, layout: _Layout, extract: Extract, seed: int) -> None:
-        self._sources, self._recipe, self._layout, self._extract, self._seed = sources, recipe, layout, extract, seed
+        self._recipe, self._layout, self._extract, self._seed = recipe, layout, extract, seed
         talk = [take.pcm for take in sources.sentences + sources.recorded]
         self._channel = Channel(recipe.augment, seed, talk, sources.noises)
+        single = sources.other + sources.recorded
+        self._words, self._near, self._other = Pool(sources.words), Pool(sources.near), Pool(single)
+        self._parts = Pool([take for take in sources.words if take.exact])
+        self._running = Pool(sources.sentences + sources.recorded)
+        self._odd = Pool(sources.near + sources.other)
+        self._around = Pool(sources.sentences + single)
 
-    def positive(self, index: int) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+    def positive(self, index: int) -> _Stream:
         rng = np.random.default_rng([self._seed, 11, index])
-        take = self._pick(self._sources.words, rng)
-        return self._stream(take, rng, True)
+        return self._stream(self._pick(self._words, rng), rng, True)
 
-    def negative(self, index: int) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+    def negative(self, index: int) -> _Stream:
         rng = np.random.default_rng([self._seed, 12, index])
-        sources = self._sources
         kind = rng.choice(["near", "sentence", "other", "part", "none"], p=[0.3, 0.4, 0.12, 0.1, 0.08])
-        if kind == "sentence" or (kind == "near" and not sources.near) or (kind == "other" and not sources.other):
-            return self._finish(self._talk_sound(self._layout.frames, rng), rng), self._zeros
+        if kind == "sentence" or (kind == "near" and not self._near) or (kind == "other" and not self._other):
+            return self._silent(self._talk_sound(self._layout.frames, rng), rng)
         if kind == "none":
-            return self._finish(np.zeros(samples_of(self._layout.frames + _LEAD), np.float32), rng), self._zeros
+            return self._silent(np.zeros(samples_of(self._layout.frames + _LEAD), np.float32), rng)
         if kind == "part":
-            return self._stream(_part_of(self._pick([t for t in sources.words if t.exact], rng), rng), rng, False)
-        pool = sources.near if kind == "near" else sources.other + sources.recorded
-        return self._stream(self._pick(pool, rng), rng, False)
+            return self._stream(_part_of(self._pick(self._parts, rng), rng), rng, False)
+        return self._stream(self._pick(self._near if kind == "near" else self._other, rng), rng, False)
 
-    def talk(self, index: int) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+    def talk(self, index: int) -> _Stream:
         rng = np.random.default_rng([self._seed, 13, index])
-        return self._finish(self._talk_sound(_LONG, rng, odd=0.2), rng, _LONG), self._zeros
+        return self._silent(self._talk_sound(_LONG, rng, odd=0.2), rng, _LONG)
 
-    @property
-    def _zeros(self) -> NDArray[np.uint8]:
-        return np.full(STEPS, NEGATIVE, np.uint8)
+    def _silent(self, sound: Sound, rng: Rng, frames: int = 0) -> _Stream:
+        """A stream at which nothing must be heard."""
+        return self._finish(sound, rng, frames), np.full(STEPS, NEGATIVE, np.uint8), 0
 
-    def _pick(self, takes: Sequence[Take], rng: Rng) -> Take:
-        """Spoken and recorded takes in equal parts, where both exist."""
-        recorded = [take for take in takes if take.recorded]
-        pool = recorded if recorded and (len(recorded) == len(takes) or rng.random() < 0.5) else takes
-        take = pool[int(rng.integers(len(pool)))]
+    def _pick(self, pool: Pool, rng: Rng) -> Take:
+        """A take of the pool at another speed."""
+        take = pool.pick(rng)
         low, high = self._recipe.augment.speed
-        return Take(stretch(take.pcm, float(np.exp(rng.uniform(np.log(low), np.log(high))))), take.exact, take.recorded)
+        return replace(take, pcm=stretch(take.pcm, float(np.exp(rng.uniform(np.log(low), np.log(high))))))
 
-    def _stream(self, take: Take, rng: Rng, wanted: bool) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+    def _stream(self, take: Take, rng: Rng, wanted: bool) -> _Stream:
         """The take somewhere in a stream, often between other speech."""
         layout = self._layout
         length = len(take.pcm) // FRAME
@@ -222,25 +240,23 @@ class _Mixer:
         if rng.random() < 0.4:
             self._say(sound, start + len(take.pcm) + int(rng.uniform(0.03, 0.8) * RATE), rng, gain, before=False)
         _put(sound, take.pcm.astype(np.float32) * (gain / _loudness(take)), start)
-        labels = layout.labels(first, last, exact=take.exact) if wanted else self._zeros
-        return self._finish(sound, rng), labels
+        begins, ends = (first + round((last - first) * part) for part in take.inside)
+        if not wanted:
+            return self._silent(sound, rng)
+        return self._finish(sound, rng), layout.labels(begins, ends, exact=take.exact), take.word
 
     def _say(self, sound: Sound, at: int, rng: Rng, gain: float, *, before: bool) -> None:
         """Other speech that ends at sample `at`, or begins there."""
-        sources = self._sources
-        pool = [*sources.sentences, *sources.other, *sources.recorded]
-        take = self._pick(pool, rng)
+        take = self._pick(self._around, rng)
         level = gain * 10 ** (rng.uniform(-8, 4) / 20) / _loudness(take)
         _put(sound, take.pcm.astype(np.float32) * level, at - len(take.pcm) if before else at)
 
     def _talk_sound(self, frames: int, rng: Rng, odd: float = 0.0) -> Sound:
         """Sentences one after the other; a share `odd` of the pieces are near words and common words instead."""
-        running = [*self._sources.sentences, *self._sources.recorded]
-        single = [*self._sources.near, *self._sources.other] or running
         sound = np.zeros(samples_of(frames + _LEAD), np.float32)
         at = -int(rng.uniform(0, 1.5) * RATE)
         while at < len(sound):
-            take = self._pick(single if rng.random() < odd else running, rng)
+            take = self._pick(self._odd if self._odd and rng.random() < odd else self._running, rng)
             _put(sound, take.pcm.astype(np.float32) * (10 ** (rng.uniform(-5, 5) / 20) / _loudness(take)), at)
             at += len(take.pcm) + int(rng.exponential(0.3) * RATE)
         return sound

@@ -4,7 +4,8 @@
 They are one of
 
 * a manifest, ``NAME.csv`` with a header and the columns ``file`` (relative to it), ``keyword`` or ``label`` or
-  ``transcript``, and optionally ``speaker``;
+  ``transcript``, and optionally ``speaker``, ``synthetic`` (not empty: a synthesiser spoke, and no
+  more than that) and ``split`` (``train`` or ``validation``; else the speaker's name decides, a fifth validates);
 * a folder with ``manifest.csv`` in it (any case, also in sub-folders; a clip in two of them is the nearer one's); or
 * a folder ``LABEL/[SPEAKER/]clip.wav``: the sub-folder says what is spoken.
 
@@ -30,6 +31,7 @@ __all__ = ["IN_VALIDATION", "Recording", "in_validation", "plain", "recordings"]
 
 IN_VALIDATION = 0.2  # share of the speakers
 _NOISE = {"noise", "bg noise", "background noise", "silence", "background"}
+_Row = tuple[Path, str, str, bool, str]  # clip, text, speaker or "", whether a synthesiser spoke, split or ""
 _TEXT = ("keyword", "label", "keyword_or_transcript", "transcript", "text")
 
 
@@ -37,7 +39,8 @@ _TEXT = ("keyword", "label", "keyword_or_transcript", "transcript", "text")
 class Recording:
     """A clip of a folder. `kind` is "word", "phrase" (the word inside speech), "other" or "noise".
 
-    `text` is its label or transcript; `named` says that somebody named the speaker: else each clip is its own.
+    `text` is its label or transcript; `named` says that somebody named the speaker: else each clip is its own;
+    `synthetic`: no person, so the clip counts as one that a recipe's engine spoke.
     """
 
     path: Path
@@ -45,6 +48,13 @@ class Recording:
     speaker: str
     text: str
     named: bool
+    synthetic: bool = False
+    split: str = ""
+
+    @property
+    def validates(self) -> bool:
+        """Chooses checkpoint and threshold, and trains nothing."""
+        return self.split == "validation" if self.split else in_validation(self.speaker)
 
 
 def recordings(folder: Path, texts: Sequence[str]) -> list[Recording]:
@@ -64,8 +74,8 @@ def recordings(folder: Path, texts: Sequence[str]) -> list[Recording]:
         raise AudioError(f"{manifests[0] if manifests else folder}: the manifest lists no clips")
     found = {
         path: Recording(path, _kind(text, Path(os.path.relpath(path, folder)), texts), who or _speaker(path), text,
-                        bool(who) or "_nohash_" in path.stem)
-        for path, text, who in rows
+                        bool(who) or "_nohash_" in path.stem, synthetic, split)
+        for path, text, who, synthetic, split in rows
     }  # fmt: skip
     return sorted(found.values(), key=lambda recording: recording.path)
 
@@ -75,7 +85,7 @@ def in_validation(speaker: str) -> bool:
     return zlib.crc32(speaker.encode()) % 1000 < 1000 * IN_VALIDATION
 
 
-def _manifest(path: Path) -> Iterator[tuple[Path, str, str]]:
+def _manifest(path: Path) -> Iterator[_Row]:
     try:
         yield from _rows(path)
     except OSError as error:
@@ -84,7 +94,7 @@ def _manifest(path: Path) -> Iterator[tuple[Path, str, str]]:
         raise AudioError(f"{path}: cannot be read as CSV in UTF-8 ({error})") from error
 
 
-def _rows(path: Path) -> Iterator[tuple[Path, str, str]]:
+def _rows(path: Path) -> Iterator[_Row]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []
@@ -97,14 +107,18 @@ def _rows(path: Path) -> Iterator[tuple[Path, str, str]]:
             clip = path.parent / os.path.normpath(row["file"] or "")
             if clip.suffix.lower() not in SUFFIXES or not clip.is_file():
                 raise AudioError(f"{path}:{line}: {row['file']!r} is not a sound file that is there")
-            yield clip, row[text] or "", (row.get("speaker") or "").strip()
+            synthetic = bool((row.get("synthetic") or "").strip())
+            split = (row.get("split") or "").strip()
+            if split not in ("", "train", "validation"):
+                raise AudioError(f"{path}:{line}: split = {split!r} must be train, validation or empty")
+            yield clip, row[text] or "", (row.get("speaker") or "").strip(), synthetic, split
 
 
-def _folders(folder: Path) -> Iterator[tuple[Path, str, str]]:
+def _folders(folder: Path) -> Iterator[_Row]:
     for clip in list_clips(folder):
         parts = clip.relative_to(folder).parts
         label = parts[0] if len(parts) > 1 else folder.name
-        yield clip, label, parts[1] if len(parts) > 2 else ""
+        yield clip, label, parts[1] if len(parts) > 2 else "", False, ""
 
 
 def _speaker(clip: Path) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from tinywake.audio.clips import RATE, Pcm, read_clip, speech_span
 from tinywake.audio.conversion.clips import convert_all, plan_conversions
 from tinywake.audio.conversion.world import version as vocoder_version
-from tinywake.audio.folders import in_validation, recordings
+from tinywake.audio.folders import plain, recordings
 from tinywake.audio.voices import texts
 from tinywake.audio.voices.census import Tally
 from tinywake.audio.voices.engines import engines, installed
@@ -29,17 +29,25 @@ from tinywake.errors import AudioError, ToolError
 __all__ = ["PHRASE_MAX", "WORD_MAX", "Sources", "Take", "cast_split", "gather", "identity", "voices_of"]
 
 WORD_MAX = 4.0  # seconds of speech in a recording of the word
+_ALONE_MAX = 1.2  # seconds of speech, of which nothing is taken for anything but the word
 PHRASE_MAX = 1.7  # seconds of the word inside speech: what a stream behind a full window holds
 _VALIDATION_SHARE = 0.15  # of the spoken clips of each kind
+_UNSURE = 0.2  # of a phrase: how far from where its letters are the word may begin or end
 
 
 @dataclass(frozen=True)
 class Take:
-    """A clip ready for use. `exact`: it is the word from end to end; else the word is somewhere inside."""
+    """A clip ready for use. `exact`: it is the word from end to end; else the word is somewhere inside.
+
+    inside: the part of the clip, 0 to 1, which is sure to hold all of the word. speaker: of a recording.
+    """
 
     pcm: Pcm
     exact: bool = True
     recorded: bool = False
+    speaker: str = ""
+    inside: tuple[float, float] = (0.0, 1.0)
+    word: int = 0  # which one of the recipe's
 
 
 @dataclass
@@ -74,17 +82,18 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
             os.path.relpath(clip.path, folder),
             clip.kind,
             clip.speaker,
+            (clip.synthetic, clip.split),
             hashlib.sha256(clip.path.read_bytes()).hexdigest(),
         )
         for folder in data
-        for clip in recordings(folder, recipe.word.spoken)
+        for clip in recordings(folder, recipe.spoken)
     ]
     # What comes after the sound (training, detector) changes nothing here, but for the seed.
-    said = near_words(recipe.word)
-    parts = [recipe.word, said, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, speakers, files]
+    said = _near(recipe)
+    parts = [recipe.words, said, recipe.voices, recipe.counts, recipe.augment, recipe.train.seed, speakers, files]
     own = [(voice.key, voice.content) for voice in own_voices(recipe.voices)]
     parts += [own] if own else []
-    if recipe.conversion.per_clip:
+    if recipe.conversion.wanted:
         parts += [recipe.conversion, vocoder_version()]
     return fingerprint(*parts)
 
@@ -92,15 +101,20 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
 def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generator) -> dict[str, list[Utterance]]:
     """Who says what in "train", "validation" or "held_out": a list for each kind of clip; `share` scales the counts."""
     voices = getattr(voices_of(recipe), split)
-    counts, word = recipe.counts, recipe.word
-    banned = (*word.spoken, word.label)
-    near = near_words(word)
-    phrases = [carrier.replace("{}", text) for carrier in word.carriers for text in word.spoken]
+    counts, near = recipe.counts, _near(recipe)
+    banned = (*recipe.spoken, *(word.label for word in recipe.words))
+    phrases = [
+        carrier.replace("{}", text) for word in recipe.words for carrier in word.carriers for text in word.spoken
+    ]
+    near_phrases = [carrier.replace("{}", text) for carrier in recipe.word.carriers for text in near]
+    rng.shuffle(near_phrases)
+    other = [*texts.wake_words((*banned, *near)), *texts.words(split, (*banned, *near))]
     plan = {
-        "words": (list(word.spoken), counts.positives * 4 // 5),
+        "words": (list(recipe.spoken), counts.positives * 4 // 5),
         "phrases": (phrases, counts.positives // 5),
-        "near": (list(near), counts.near),
-        "other": (texts.words(split, (*banned, *near)), counts.words),
+        "near": (list(near), counts.near * 4 // 5),
+        "near_phrases": (near_phrases, counts.near // 5),  # or what carries the word would mean the word
+        "other": (other, counts.words),
         "sentences": (texts.sentences(split, max(4, int(counts.sentences * share)), banned, rng), counts.sentences),
     }
     return {
@@ -123,16 +137,21 @@ def gather(
     splits = (Sources(), Sources())
     for sources, plan in zip(splits, casts, strict=True):
         for kind, said in plan.items():
-            heard = [(path, one.voice) for path, one in zip(islice(paths, len(said)), said, strict=True) if path]
-            spoken = [read_clip(path) for path, _ in heard]
-            sources.tally.spoken.update(voice for _, voice in heard)
+            heard = [(read_clip(path), one) for path, one in zip(islice(paths, len(said)), said, strict=True) if path]
+            sources.tally.spoken.update(one.voice for _, one in heard)
             if kind == "phrases":
-                sources.words += [Take(pcm, exact=False) for pcm in spoken]
+                sources.words += [
+                    Take(pcm, exact=False, inside=_inside(one.text, recipe.spoken), word=_number(one.text, recipe))
+                    for pcm, one in heard
+                ]
+            elif kind == "words":
+                sources.words += [Take(pcm, word=_number(one.text, recipe)) for pcm, one in heard]
             else:
-                getattr(sources, kind).extend(Take(pcm) for pcm in spoken)
+                into = "near" if kind == "near_phrases" else kind
+                getattr(sources, into).extend(Take(pcm, exact=kind != "near_phrases") for pcm, _ in heard)
     for folder in data:
-        _add_folder(splits, folder, recipe.word.spoken, progress)
-    if recipe.conversion.per_clip:
+        _add_folder(splits, folder, recipe, progress)
+    if recipe.conversion.wanted:
         _add_conversions(splits[0], recipe, progress, cache)
     for sources, name in zip(splits, ("training", "validation"), strict=True):
         for kind in ("words", "sentences"):
@@ -141,20 +160,44 @@ def gather(
     return splits
 
 
-def _add_folder(
-    splits: tuple[Sources, Sources], folder: Path, spoken: Sequence[str], progress: Progress | None
-) -> None:
-    clips = recordings(folder, spoken)
+def _inside(phrase: str, words: Sequence[str]) -> tuple[float, float]:
+    """The part of `phrase`, 0 to 1, that holds one of `words`, by letters: letters do not last equally long."""
+    word = max((word for word in words if word in phrase), key=len, default=phrase)
+    first = phrase.index(word) / len(phrase)
+    last = first + len(word) / len(phrase)
+    return max(0.0, first - _UNSURE), min(1.0, last + _UNSURE)
+
+
+def _near(recipe: Recipe) -> tuple[str, ...]:
+    """Near words of all words, but for those that are a word themselves."""
+    own = {text.lower() for text in recipe.spoken}
+    found = dict.fromkeys(text for word in recipe.words for text in near_words(word))
+    return tuple(text for text in found if text.lower() not in own)
+
+
+def _number(text: str, recipe: Recipe) -> int:
+    """Which word is in a text; of several, the longest."""
+    said = f" {plain(text)} "
+    lengths = [max((len(t) for t in word.spoken if f" {plain(t)} " in said), default=0) for word in recipe.words]
+    return lengths.index(max(lengths))
+
+
+def _add_folder(splits: tuple[Sources, Sources], folder: Path, recipe: Recipe, progress: Progress | None) -> None:
+    clips = recordings(folder, recipe.spoken)
     for index, clip in enumerate(clips):
-        sources = splits[1 if in_validation(clip.speaker) else 0]
+        sources = splits[1 if clip.validates else 0]
         pcm = read_clip(clip.path, silent_ok=clip.kind == "noise")
         first, last = speech_span(pcm) if clip.kind != "noise" else (0, len(pcm))
         if clip.kind == "noise":
             if len(pcm) and pcm.any():
                 sources.noises.append(pcm)
         elif clip.kind == "other":
-            sources.recorded.append(Take(pcm[first:last], recorded=True))
-            sources.tally.recorded[clip.speaker] += 1
+            if clip.synthetic:
+                into = sources.other if last - first < _ALONE_MAX * RATE else sources.sentences
+                into.append(Take(pcm[first:last]))
+            else:
+                sources.recorded.append(Take(pcm[first:last], recorded=True, speaker=clip.speaker))
+                sources.tally.recorded[clip.speaker] += 1
         else:
             if last - first > WORD_MAX * RATE:
                 raise AudioError(
@@ -162,8 +205,11 @@ def _add_folder(
                 )
             if clip.kind == "phrase" and last - first > PHRASE_MAX * RATE:
                 continue  # a stream has no room for it, and without all of it nobody knows where the word is
-            sources.words.append(Take(pcm[first:last], exact=False, recorded=True))
-            sources.tally.recorded[clip.speaker] += 1
+            alone = clip.kind == "word" and last - first < _ALONE_MAX * RATE
+            spoken = Take(pcm[first:last], exact=alone, recorded=not clip.synthetic, speaker=clip.speaker)
+            sources.words.append(replace(spoken, word=_number(clip.text, recipe)))
+            if not clip.synthetic:
+                sources.tally.recorded[clip.speaker] += 1
         if progress and index % 50 == 0:
             progress("reading", (index + 1) / len(clips))
 
@@ -171,14 +217,22 @@ def _add_folder(
 def _add_conversions(sources: Sources, recipe: Recipe, progress: Progress | None, cache: Path | None) -> None:
     """Spoken and recorded clips of every kind alike, so that a vocoder's sound says nothing about the answer."""
     rng = np.random.default_rng([recipe.train.seed, 2])
-    planned, longest = [], PHRASE_MAX * RATE
-    for kind in ("words", "near", "other", "sentences", "recorded"):
-        takes: list[Take] = getattr(sources, kind)
-        for index, change in plan_conversions(len(takes), recipe.conversion, rng):
+    config, planned, longest = recipe.conversion, [], PHRASE_MAX * RATE
+
+    def plan(kind: str, takes: Sequence[Take], count: int) -> None:
+        for index, change in plan_conversions(len(takes), count, config, rng):
             take = takes[index]
             if not take.exact and len(take.pcm) <= longest:
                 change = replace(change, pace=max(change.pace, len(take.pcm) / longest))
             planned.append((kind, take, change))
+
+    for kind in ("words", "near", "other", "sentences", "recorded"):
+        takes: list[Take] = getattr(sources, kind)
+        plan(kind, takes, round(len(takes) * config.per_clip))
+    people = [take for take in sources.words if take.recorded]
+    short = [take for take in sources.recorded if len(take.pcm) <= longest]
+    for kind, takes in (("words", people), ("recorded", short)):
+        plan(kind, takes, round(len(people) * config.per_recording))
     made = convert_all([(take.pcm, change) for _, take, change in planned], progress, cache=cache)
     for (kind, take, _), pcm in zip(planned, made, strict=True):
         getattr(sources, kind).append(replace(take, pcm=pcm))

@@ -73,18 +73,21 @@ def windows_of(dataset: Dataset, window: int, stride: int) -> NDArray[np.int8]:
 
 
 def score_streams(content: bytes, streams: NDArray[np.int8], stride: int) -> list[NDArray[np.uint8]]:
-    """Scores 0..255 of a .tflite slid over int8 [streams, frames, 40] by `stride` frames; full windows only."""
+    """Scores 0..255 of a .tflite slid over int8 [streams, frames, 40] by `stride` frames: [steps, words] of each.
+
+    Full windows only.
+    """
     interpreter = _interpreter(content)
     given, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     window = int(given["shape"][1])
     scores = []
     for stream in streams:
         starts = range(0, len(stream) - window + 1, stride)
-        row = np.zeros(len(starts), np.uint8)
+        row = np.zeros((len(starts), int(result["shape"][-1])), np.uint8)
         for index, start in enumerate(starts):
             interpreter.set_tensor(given["index"], stream[start : start + window].reshape(given["shape"]))
             interpreter.invoke()
-            row[index] = int(interpreter.get_tensor(result["index"]).flat[0]) + 128
+            row[index] = interpreter.get_tensor(result["index"])[0].astype(np.int16) + 128
         scores.append(row)
     return scores
 

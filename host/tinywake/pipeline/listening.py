@@ -53,5 +53,5 @@ def listening_of(recipe: Recipe, threshold: int | None = None) -> Listening:
     rule = recipe.detector
     if threshold is None:
         threshold = 128 if rule.threshold is None else round(rule.threshold * 256)
-    labels = (Label(recipe.word.label, threshold),)
+    labels = tuple(Label(word.label, threshold) for word in recipe.words)
     return Listening(Detector(labels, rule.window, rule.refractory_ms, rule.ignore_ms))

@@ -7,12 +7,11 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tinywake import __version__
 from tinywake.audio import dataset, sources
@@ -24,7 +23,7 @@ from tinywake.compiler.build import compile_tflite
 from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.core import Frontend, Model
 from tinywake.errors import FormatError, ToolError
-from tinywake.evaluate.metrics import DetCurve, Rule, det, poisson_bounds
+from tinywake.evaluate.metrics import DetCurve, poisson_bounds
 from tinywake.evaluate.plots import plot_det
 from tinywake.files import cache_folder, check_writable, write_beside
 from tinywake.learn.diary import diary_in
@@ -38,7 +37,7 @@ Progress = Callable[[str, float], None]  # stage, fraction 0..1
 # In this order; "checking" and "reading" only with recordings, "other voices" only with conversions.
 STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "training", "converting")
 
-_FORMAT = 5  # change it when the same inputs give another model
+_FORMAT = 6  # change it when the same inputs give another model
 _KEPT = 4  # sets of streams that stay in the cache
 _THREADS = 2  # fixed, for the order of floating-point sums depends on it
 
@@ -49,7 +48,7 @@ class TrainResult:
 
     model: Path  # model.twm
     tflite: Path  # model.tflite: int8 [1, window, 1, 40] -> int8 [1, 1]
-    label: str
+    label: str  # or several, with commas between them
     threshold: int  # of the mean score, 0..255
     miss_rate: float  # on validation voices, int8 network, this threshold
     false_accepts: int
@@ -104,11 +103,12 @@ def train(
     check_writable(out_dir / "model.twm", new_folder=True)
     data = _streams(recipe, data_dirs, sound, progress, warn)
     with diary_in(cache_folder() / "tensorflow.log"):
-        content, curve = _learn(recipe, data, progress)
+        content, curve = _learn(recipe, data, cache_folder() / "training" / f"{key[:40]}.npz", progress)
     low, high = curve.room(recipe.detector.false_accepts_per_hour)
     # Midway between what the validation voices allow: voices not heard yet are less sure in either direction.
     chosen = recipe.detector.threshold
     threshold = (low + high) // 2 if chosen is None else min(255, round(chosen * 256))
+    label = ", ".join(word.label for word in recipe.words)
     tflite, twm = out_dir / "model.tflite", out_dir / "model.twm"
     write_beside(tflite, lambda part: part.write_bytes(content))
     provenance = {"recipe": recipe_path.name, "inputs": key}
@@ -116,13 +116,13 @@ def train(
         tflite, frames=recipe.network.stride, listening=listening_of(recipe, threshold), provenance=provenance
     )
     write_beside(twm, lambda part: part.write_bytes(compiled.blob))
-    plot_det({"validation voices": curve}, out_dir / "det.png", recipe.word.label)
+    plot_det({"validation voices": curve}, out_dir / "det.png", label)
     described = card(recipe, data_dirs, compiled, curve, threshold, data.voices)
     write_beside(out_dir / "CARD.md", lambda part: part.write_text(described, encoding="utf-8"))
     result = TrainResult(
         twm,
         tflite,
-        recipe.word.label,
+        label,
         threshold,
         float(curve.miss_rate[threshold]),
         int(curve.false_accepts[threshold]),
@@ -177,26 +177,28 @@ def _streams(
 
 def _extractor() -> Extract:
     Frontend()  # fails at once, with one line, where the C core is missing
+    local = threading.local()  # one for each thread: making its tables takes longer than a clip
 
     def extract(pcm: Pcm) -> Any:
-        return Frontend().features(pcm)  # one for each clip: a front end is not thread-safe
+        if not hasattr(local, "frontend"):
+            local.frontend = Frontend()
+        return local.frontend.features(pcm)
 
     return extract
 
 
-def _learn(recipe: Recipe, data: dataset.Dataset, progress: Progress | None) -> tuple[bytes, DetCurve]:
-    from tinywake.learn import convert, networks  # tensorflow takes seconds to import
+def _learn(recipe: Recipe, data: dataset.Dataset, kept: Path, progress: Progress | None) -> tuple[bytes, DetCurve]:
+    from tinywake.learn import convert, judge, networks  # tensorflow takes seconds to import
     from tinywake.learn import train as training
 
     training.set_threads(_THREADS)
-    trained = training.fit(data, recipe, progress)
+    trained = training.fit(data, recipe, progress, kept=kept)
     if progress:
         progress("converting", 0.0)
     net = recipe.network
-    deployed = networks.deployed_network(net, 1, trained.model, trained.calibration)
+    deployed = networks.deployed_network(net, data.outputs, trained.model, trained.calibration)
     content = convert.convert(deployed, convert.windows_of(data, net.window, net.stride))
     scores = [convert.score_streams(content, part, net.stride) for part in (data.positives, data.negatives)]
     if progress:
         progress("converting", 1.0)
-    rule = Rule(recipe.detector.window, recipe.detector.refractory_ms, 10 * net.stride)
-    return content, det(scores[0], scores[1], max(data.hours, np.finfo(float).tiny), rule)
+    return content, judge.curve_of(scores[0], scores[1], data, judge.rule_of(recipe))

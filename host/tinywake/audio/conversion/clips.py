@@ -23,9 +23,8 @@ _PITCH_OF_FORMANT = 2.5  # a shorter throat comes with a higher pitch
 _DONE = 25  # clips between two reports of progress
 
 
-def plan_conversions(clips: int, config: Conversion, rng: np.random.Generator) -> list[tuple[int, Change]]:
-    """Which of so many clips are converted, and how: `config.per_clip` times as many changes, each clip as often."""
-    count = round(clips * config.per_clip)
+def plan_conversions(clips: int, count: int, config: Conversion, rng: np.random.Generator) -> list[tuple[int, Change]]:
+    """`count` conversions of so many clips: which, each as often as the others, and how."""
     whole, rest = divmod(count, clips) if clips else (0, 0)
     chosen = [*(list(range(clips)) * whole), *sorted(int(n) for n in rng.permutation(clips)[:rest])]
     return [(index, _draw(config, rng)) for index in chosen]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinywake.audio.folders import Recording, in_validation, plain, recordings
+from tinywake.audio.folders import Recording, plain, recordings
 from tinywake.audio.survey.measure import Measures, measure
 from tinywake.errors import AudioError
 
@@ -31,7 +31,7 @@ class Surveyed:
     @property
     def validates(self) -> bool:
         """Which side of the split its speaker is on."""
-        return in_validation(self.recording.speaker)
+        return self.recording.validates
 
 
 def survey(

@@ -107,7 +107,7 @@ def data_report(
 
     Raises AudioError where there is no such folder or manifest; a bad clip is a fault in the report.
     """
-    texts = recipe.word.spoken if recipe else ()
+    texts = recipe.spoken if recipe else ()
     clips = survey(data, texts, progress)
     findings = [
         *amount_findings(clips, texts),

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""How good a checkpoint is: misses at the budget of false accepts, on the validation voices, by the detector's rule.
+
+Several words have one threshold and one budget together: what any output accepts counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tinywake.audio.dataset import Dataset
+from tinywake.config import Recipe
+from tinywake.evaluate.metrics import DetCurve, Rule, det
+from tinywake.learn.networks import Calibration
+
+__all__ = ["Judgement", "curve_of", "judge", "logits", "rule_of", "score_bytes"]
+
+_GAINS, _SHIFTS = (0.5, 0.75, 1.0), (-2.0, -1.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """order: less is better: misses at the budget, then how little the word stands out."""
+
+    order: tuple[float, float]
+    calibration: Calibration
+    curve: DetCurve
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """As arrays."""
+        curve = self.curve
+        numbers = np.array([*self.order, *self.calibration, curve.positives, curve.hours])
+        return {"judged": numbers, "counts": np.stack([curve.misses, curve.false_accepts])}
+
+    @classmethod
+    def of(cls, state: Mapping[str, NDArray[Any]]) -> Judgement | None:
+        """What `state` gave; None where nothing had been judged."""
+        if "judged" not in state:
+            return None
+        first, second, gain, shift, positives, hours = (float(value) for value in state["judged"])
+        return cls(
+            (first, second), (gain, shift), DetCurve(state["counts"][0], state["counts"][1], int(positives), hours)
+        )
+
+
+def rule_of(recipe: Recipe) -> Rule:
+    """The detector of a recipe."""
+    return Rule(recipe.detector.window, recipe.detector.refractory_ms, 10 * recipe.network.stride)
+
+
+def curve_of(
+    wanted: Sequence[NDArray[np.uint8]], unwanted: Sequence[NDArray[np.uint8]], dataset: Dataset, rule: Rule
+) -> DetCurve:
+    """Scores [steps, words] of the validation streams: the misses of every word's clips, what all outputs accept."""
+    hours = max(dataset.hours, float(np.finfo(float).tiny))
+    curves = []
+    for word in range(dataset.outputs):
+        clips = [scores[:, word] for scores, said in zip(wanted, dataset.spoken, strict=True) if said == word]
+        if clips:
+            curves.append(det(clips, [scores[:, word] for scores in unwanted], hours, rule))
+    misses, accepts = (sum(getattr(curve, name) for curve in curves) for name in ("misses", "false_accepts"))
+    return DetCurve(np.asarray(misses), np.asarray(accepts), len(wanted), hours)
+
+
+def judge(model: keras.Model, weights: list[NDArray[np.float32]], dataset: Dataset, recipe: Recipe) -> Judgement:
+    """Judge a network with other weights than its own, which it keeps."""
+    before = model.get_weights()
+    model.set_weights(weights)
+    wanted, unwanted = logits(model, dataset.positives), logits(model, dataset.negatives)
+    model.set_weights(before)
+    results = []
+    for gain in _GAINS:
+        for shift in _SHIFTS:
+            calibration = (gain, shift)
+            scores = [list(score_bytes(part, calibration)) for part in (wanted, unwanted)]
+            curve = curve_of(scores[0], scores[1], dataset, rule_of(recipe))
+            low, high = curve.room(recipe.detector.false_accepts_per_hour)
+            results.append(Judgement((float(curve.miss_rate[low]), float(low - high)), calibration, curve))
+    return min(results, key=lambda result: result.order)
+
+
+def logits(model: keras.Model, features: NDArray[np.int8]) -> NDArray[np.float32]:
+    """int8 [streams, frames, 40] -> [streams, steps, words]."""
+
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    def run(x: Any) -> Any:
+        return model(tf.cast(x, tf.float32) + 128.0, training=False)
+
+    size = max(1, min(len(features), 30_000 // features.shape[1]))
+    padded = np.concatenate([features, np.zeros((-len(features) % size, *features.shape[1:]), np.int8)])
+    parts = [run(tf.constant(padded[at : at + size])).numpy() for at in range(0, len(padded), size)]
+    return np.concatenate(parts)[: len(features)]
+
+
+def score_bytes(values: NDArray[np.float32], calibration: Calibration) -> NDArray[np.uint8]:
+    """Logits as the scores 0..255 that the device would see, but for its rounding."""
+    gain, shift = calibration
+    scores = np.rint(256 / (1 + np.exp(-(gain * values + shift))))
+    return np.asarray(np.clip(scores, 0, 255), dtype=np.uint8)
