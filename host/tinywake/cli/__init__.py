@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from tinywake import __version__
-from tinywake.cli import boards, hearing, models, training
+from tinywake.cli import boards, hearing, models, owners, training
 
 __all__ = ["VERBS", "app"]
 
 # In the order of tinywake --help.
 _VERBS = (
-    training.train, training.data_report,
+    training.train, training.data_report, owners.enrol,
     models.compile_, models.inspect, models.run, models.compare, models.bench, models.energy,
     hearing.features, hearing.listen, hearing.eval_,
     boards.flash, boards.deploy, boards.image, boards.monitor, boards.targets, boards.boards, boards.doctor,
