@@ -17,7 +17,7 @@ source "$here/../common.sh"
 source "$here/sources.sh"
 
 variant=${1:-firmware}
-core=("$repo"/firmware/module/{modtinywake.c,modpdm.c,micropython.cmake} "$repo"/firmware/core/*.{c,h,cmake})
+core=("$repo"/firmware/module/{modtinywake.c,modpdm.c,modrec.c,micropython.cmake} "$repo"/firmware/core/*.{c,h,cmake})
 arm='arm-none-eabi-'
 need cmake python3 ${arm}gcc
 
