@@ -11,7 +11,7 @@
 static uint32_t end_in_state(const tw_model_t *m, uint32_t index) {
     tw_tensor_t t;
     tw_decode_tensor(m, index, &t);
-    return t.place == TW_PLACE_STATE ? t.offset + tw_shape_count(&t.shape) : 0;
+    return t.place == TW_PLACE_STATE ? t.offset + tw_tensor_count(&t) : 0;
 }
 
 int tw_backlog_reach(const tw_model_t *m) {
@@ -28,8 +28,8 @@ int tw_backlog_reach(const tw_model_t *m) {
             tw_decode_tensor(m, op.in, &in);
             tw_decode_tensor(m, op.out, &out);
             // Windows in a row add up. Where they lie side by side this is more than is needed, which changes nothing.
-            const uint32_t count = tw_shape_count(&out.shape);
-            reach += (count - 1) / tw_shape_count(&in.shape);
+            const uint32_t count = tw_tensor_count(&out);
+            reach += (count - 1) / tw_tensor_count(&in);
             endless |= out.offset < moved || reach >= UINT16_MAX;
             moved = out.offset + count;
         } else {

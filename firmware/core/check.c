@@ -19,7 +19,7 @@ bool tw_check_inside(uint32_t offset, uint32_t bytes, uint32_t limit) {
     return offset <= limit && bytes <= limit - offset;
 }
 
-uint32_t tw_check_product(uint32_t a, uint32_t b) {
+__attribute__((noinline)) uint32_t tw_check_product(uint32_t a, uint32_t b) {
     const uint64_t product = (uint64_t)a * b;
     return product > UINT32_MAX ? UINT32_MAX : (uint32_t)product;
 }
@@ -136,11 +136,10 @@ static int check_tensors(const tw_model_t *m) {
     for (uint32_t i = 0; i < m->tensor_count; ++i) {
         tw_tensor_t t;
         tw_decode_tensor(m, i, &t);
-        const tw_shape_t *s = &t.shape;
-        const uint32_t count = tw_check_product((uint32_t)s->h * s->w, s->c);
+        const uint32_t count = tw_check_product((uint32_t)t.h * t.w, t.c);
         const int low = t.type == TW_TYPE_INT8 ? INT8_MIN : 0;
         if (count == 0 || count > MAX_BYTES || t.type > TW_TYPE_UINT8 || t.place > TW_PLACE_WEIGHTS || t.reserved ||
-            s->zero_point < low || s->zero_point > low + 255 || !tw_check_inside(t.offset, count, room[t.place])) {
+            t.zero_point < low || t.zero_point > low + 255 || !tw_check_inside(t.offset, count, room[t.place])) {
             return TW_ERR_TENSOR;
         }
         filled += t.place == TW_PLACE_STATE ? count : 0;
@@ -171,7 +170,7 @@ static int check_io(tw_model_t *m) {
             return TW_ERR_TENSOR;
         }
         tw_decode_tensor(m, io.tensor[i], &t);
-        count[i] = tw_shape_count(&t.shape);
+        count[i] = tw_tensor_count(&t);
         uint32_t product = 1;
         for (uint32_t d = 0; d < io.rank[i]; ++d, dim += 2) {
             product = tw_check_product(product, le16_aligned(dim));

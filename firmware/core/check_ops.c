@@ -71,9 +71,9 @@ static bool fully_connected_valid(
 
 // ---- operators of one input
 
-static bool pool_valid(const tw_pool_t *p) {
+static bool pool_valid(const tw_pool_t *p, uint32_t out_count) {
     return p->in.c == p->out.c && p->act_min <= p->act_max &&
-           work_valid((uint32_t)p->kernel_h * p->kernel_w, tw_shape_count(&p->out)) &&
+           work_valid((uint32_t)p->kernel_h * p->kernel_w, out_count) &&
            window_valid(p->in.h, p->out.h, p->kernel_h, p->stride_h, 1, p->pad_top) &&
            window_valid(p->in.w, p->out.w, p->kernel_w, p->stride_w, 1, p->pad_left);
 }
@@ -121,17 +121,6 @@ static bool pair_valid(const tw_pair_t *p) {
     return repeats(&p->in, &p->out) && repeats(&p->in2, &p->out) && p->act_min <= p->act_max;
 }
 
-// Before the rest of the record is decoded.
-static bool in2_valid(const tw_model_t *m, const uint8_t *record) {
-    tw_tensor_t in2;
-    const uint16_t index = tw_decode_in2(record);
-    if (index >= m->tensor_count) {
-        return false;
-    }
-    tw_decode_tensor(m, index, &in2);
-    return in2.type == TW_TYPE_INT8;
-}
-
 static bool add_valid(const tw_add_t *p) {
     for (int i = 0; i < 3; ++i) {
         if (!requant_valid(p->multiplier[i], p->shift[i], 0)) {
@@ -146,35 +135,30 @@ static bool mul_valid(const tw_mul_t *p) {
 }
 
 // Sums are words in the arena or in state; all but the last part write nothing else.
-static bool part_valid(const tw_model_t *m, const uint8_t *record, const tw_fully_connected_part_t *p,
-    const tw_rest_t *rest, uint32_t out_count) {
-    const uint32_t index = tw_decode_in2(record);
-    tw_op_t op;
-    tw_decode_op(record, &op);
-    tw_tensor_t sums;
-    tw_decode_tensor(m, index, &sums);
-    return p->part >= TW_PART_FIRST && p->part <= TW_PART_LAST && sums.place != TW_PLACE_WEIGHTS && sums.offset % 4 == 0 &&
-           sums.shape.h == 1 && sums.shape.w == 1 && sums.shape.c % 4 == 0 &&
-           (p->part == TW_PART_LAST ? out_count == p->fc.units : index == op.out) &&
+static bool part_valid(const tw_model_t *m, const tw_tensors_t *t, bool in2_is_out, const tw_fully_connected_part_t *p,
+    const tw_rest_t *rest) {
+    const tw_tensor_t *sums = &t->in2;
+    return p->part >= TW_PART_FIRST && p->part <= TW_PART_LAST && sums->place != TW_PLACE_WEIGHTS &&
+           sums->offset % 4 == 0 && sums->h == 1 && sums->w == 1 && sums->c % 4 == 0 &&
+           (p->part == TW_PART_LAST ? tw_tensor_count(&t->out) == p->fc.units : in2_is_out) &&
            fully_connected_fits(m, &p->fc, rest);
 }
 
 // ---- all of them
 
 static bool op_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *op) {
-    tw_tensor_t in, out;
-    tw_decode_tensor(m, op->in, &in);
-    tw_decode_tensor(m, op->out, &out);
-    const uint32_t in_count = tw_shape_count(&in.shape);
-    const uint32_t out_count = tw_shape_count(&out.shape);
-    const bool int8 = in.type == TW_TYPE_INT8 && out.type == TW_TYPE_INT8;
-    if (out.place == TW_PLACE_WEIGHTS || (tw_decode_has_in2(op->code) && !(int8 && in2_valid(m, record)))) {
+    const bool two = tw_decode_has_in2(op->code);
+    if (op->in >= m->tensor_count || op->out >= m->tensor_count || (two && tw_decode_in2(record) >= m->tensor_count)) {
         return false;
     }
+    tw_tensors_t t;
     tw_params_t p;
     tw_rest_t rest;
-    tw_decode_params(m, record, &p, &rest);
-    if (rest.reserved) {
+    tw_decode_params(m, record, &t, &p, &rest);
+    const uint32_t in_count = tw_tensor_count(&t.in);
+    const uint32_t out_count = tw_tensor_count(&t.out);
+    const bool int8 = t.in.type == TW_TYPE_INT8 && t.out.type == TW_TYPE_INT8;
+    if (t.out.place == TW_PLACE_WEIGHTS || rest.reserved || (two && !(int8 && t.in2.type == TW_TYPE_INT8))) {
         return false;
     }
     switch (op->code) {
@@ -185,7 +169,7 @@ static bool op_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *
             return int8 && fully_connected_valid(m, &p.fully_connected, &rest, in_count);
         case TW_OP_AVERAGE_POOL_2D:
         case TW_OP_MAX_POOL_2D:
-            return int8 && pool_valid(&p.pool);
+            return int8 && pool_valid(&p.pool, out_count);
         case TW_OP_MEAN:
             return int8 && mean_valid(&p.mean, out_count);
         case TW_OP_TABLE:
@@ -193,15 +177,15 @@ static bool op_valid(const tw_model_t *m, const uint8_t *record, const tw_op_t *
         case TW_OP_SOFTMAX:
             return int8 && softmax_valid(&p.softmax, out_count);
         case TW_OP_STATE_PUSH:
-            return out.place == TW_PLACE_STATE && in.type == out.type && in_count <= out_count;
+            return t.out.place == TW_PLACE_STATE && t.in.type == t.out.type && in_count <= out_count;
         case TW_OP_ADD:
             return add_valid(&p.add);
         case TW_OP_MUL:
             return mul_valid(&p.mul);
         case TW_OP_FULLY_CONNECTED_PART:
-            return part_valid(m, record, &p.part, &rest, out_count);
+            return part_valid(m, &t, tw_decode_in2(record) == op->out, &p.part, &rest);
         default: // TW_OP_COPY
-            return in.type == out.type && copy_valid(&p.copy, in_count, out_count);
+            return t.in.type == t.out.type && copy_valid(&p.copy, in_count, out_count);
     }
 }
 
@@ -226,7 +210,7 @@ int tw_check_ops(tw_model_t *m) {
         if (!tw_check_inside(at, bytes, m->ops_bytes)) {
             return TW_ERR_TRUNCATED;
         }
-        if (op.in >= m->tensor_count || op.out >= m->tensor_count || ++count > UINT16_MAX || !op_valid(m, m->ops + at, &op)) {
+        if (++count > UINT16_MAX || !op_valid(m, m->ops + at, &op)) {
             return TW_ERR_OP;
         }
         at += bytes;

@@ -2,9 +2,10 @@
 // Byte layout of the records: models/SPEC.md, TENSORS and OPS.
 #include "decode.h"
 
-#include "bytes.h"
-
-#include <string.h>
+// Between addresses that are multiples of 4, as records are.
+static inline void copy_words(uint8_t *to, const uint8_t *from, size_t bytes) {
+    __builtin_memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), bytes);
+}
 
 void tw_decode_io(const tw_model_t *m, tw_io_t *io) {
     const uint8_t *r = m->io;
@@ -20,27 +21,8 @@ void tw_decode_io(const tw_model_t *m, tw_io_t *io) {
 
 void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t) {
     const uint8_t *r = m->tensors + index * TW_TENSOR_BYTES;
-    t->offset = le32_aligned(r);
-    t->shape.h = le16_aligned(r + 4);
-    t->shape.w = le16_aligned(r + 6);
-    t->shape.c = le16_aligned(r + 8);
-    t->type = r[10];
-    t->place = r[11];
-    t->shape.zero_point = (int16_t)le16_aligned(r + 12);
-    t->fill = (int8_t)r[14];
-    t->reserved = r[15];
-}
-
-void tw_decode_op(const uint8_t *r, tw_op_t *op) {
-    op->code = r[0];
-    op->flags = r[1];
-    op->bytes = le16_aligned(r + 2);
-    op->in = le16_aligned(r + 4);
-    op->out = le16_aligned(r + 6);
-}
-
-bool tw_decode_has_in2(uint8_t code) {
-    return code == TW_OP_ADD || code == TW_OP_MUL || code == TW_OP_FULLY_CONNECTED_PART;
+    copy_words((uint8_t *)t, r, 8); // in two, as a compiler makes a call of more than 12 bytes
+    copy_words((uint8_t *)t + 8, r + 8, 8);
 }
 
 uint16_t tw_decode_in2(const uint8_t *r) {
@@ -76,26 +58,20 @@ uint32_t tw_decode_op_bytes(uint8_t code) {
 }
 
 uint8_t *tw_decode_address(const tw_model_t *m, const tw_tensor_t *t) {
-    switch (t->place) {
-        case TW_PLACE_STATE:
-            return m->state + t->offset;
-        case TW_PLACE_WEIGHTS:
-            return (uint8_t *)(uintptr_t)(m->weights + t->offset);
-        default:
-            return m->arena + t->offset;
+    const uint8_t *place = m->arena;
+    if (t->place) {
+        place = t->place == TW_PLACE_STATE ? m->state : m->weights;
     }
+    return (uint8_t *)(uintptr_t)(place + t->offset);
 }
 
-static void shape_of(const tw_model_t *m, uint16_t index, tw_shape_t *shape) {
-    tw_tensor_t t;
-    tw_decode_tensor(m, index, &t);
-    *shape = t.shape;
+static tw_shape_t shape_of(const tw_tensor_t *t) {
+    const tw_shape_t shape = {t->h, t->w, t->c, t->zero_point};
+    return shape;
 }
 
-// Of the input and the output of record r.
-static void shapes_of(const tw_model_t *m, const uint8_t *r, tw_shape_t *in, tw_shape_t *out) {
-    shape_of(m, le16_aligned(r + 4), in);
-    shape_of(m, le16_aligned(r + 6), out);
+static void decode_in2(const tw_model_t *m, const uint8_t *r, tw_tensors_t *t) {
+    tw_decode_tensor(m, tw_decode_in2(r), &t->in2);
 }
 
 // Offsets may be wrong until check_ops.c has looked at them, so addresses are formed as integers.
@@ -116,16 +92,12 @@ static void decode_help(const tw_model_t *m, const uint8_t *r, const uint8_t *f,
     help->bounded = r[1] & TW_OP_BOUNDED;
 }
 
-// Between addresses that are multiples of 4, as records are.
-static inline void copy_words(uint8_t *to, const uint8_t *from, size_t bytes) {
-    memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), bytes);
-}
-
-static void decode_conv(const tw_model_t *m, const uint8_t *r, tw_conv_t *p, tw_rest_t *rest) {
+static void decode_conv(const tw_model_t *m, const uint8_t *r, const tw_tensors_t *t, tw_conv_t *p, tw_rest_t *rest) {
     rest->weights = le32_aligned(r + 8);
     rest->bias = le32_aligned(r + 12);
     rest->requant = le32_aligned(r + 16);
-    shapes_of(m, r, &p->in, &p->out);
+    p->in = shape_of(&t->in);
+    p->out = shape_of(&t->out);
     p->weights = weights_at(m, rest->weights);
     p->bias = weights_at(m, rest->bias);
     p->requant = requant_at(m, rest->requant, p->out.c);
@@ -150,73 +122,71 @@ static void fully_connected_fields(const tw_model_t *m, const uint8_t *r, const 
     decode_help(m, r, f + 16, &p->help, rest);
 }
 
-static void decode_fully_connected(const tw_model_t *m, const uint8_t *r, tw_fully_connected_t *p, tw_rest_t *rest) {
-    tw_shape_t in, out;
-    shapes_of(m, r, &in, &out);
-    p->rows = (uint32_t)out.h * out.w;
-    p->depth = tw_shape_count(&in) / p->rows;
-    p->units = out.c;
-    p->out_zero_point = out.zero_point;
+static void decode_fully_connected(
+    const tw_model_t *m, const uint8_t *r, const tw_tensors_t *t, tw_fully_connected_t *p, tw_rest_t *rest) {
+    p->rows = (uint32_t)t->out.h * t->out.w;
+    p->depth = tw_tensor_count(&t->in);
+    if (p->rows > 1) { // a division takes its time on a small core
+        p->depth /= p->rows;
+    }
+    p->units = t->out.c;
+    p->out_zero_point = t->out.zero_point;
     fully_connected_fields(m, r, r + 8, p, rest);
 }
 
 static void decode_fully_connected_part(
-    const tw_model_t *m, const uint8_t *r, tw_fully_connected_part_t *p, tw_rest_t *rest) {
-    tw_shape_t in, out, sums;
-    shapes_of(m, r, &in, &out);
-    shape_of(m, tw_decode_in2(r), &sums);
+    const tw_model_t *m, const uint8_t *r, tw_tensors_t *t, tw_fully_connected_part_t *p, tw_rest_t *rest) {
+    decode_in2(m, r, t);
     p->part = r[10];
     p->fc.rows = 1;
-    p->fc.depth = tw_shape_count(&in);
-    p->fc.units = (uint16_t)(sums.c / 4);
-    p->fc.out_zero_point = out.zero_point;
+    p->fc.depth = tw_tensor_count(&t->in);
+    p->fc.units = (uint16_t)(t->in2.c / 4); // the sums
+    p->fc.out_zero_point = t->out.zero_point;
     fully_connected_fields(m, r, r + 12, &p->fc, rest);
     rest->reserved |= r[11];
 }
 
-static void decode_pool(const tw_model_t *m, const uint8_t *r, tw_pool_t *p) {
-    shapes_of(m, r, &p->in, &p->out);
+static void decode_pool(const uint8_t *r, const tw_tensors_t *t, tw_pool_t *p) {
+    p->in = shape_of(&t->in);
+    p->out = shape_of(&t->out);
     copy_words((uint8_t *)p + offsetof(tw_pool_t, kernel_h), r + 8, 8); // to act_max, in the same order
 }
 
-static void decode_mean(const tw_model_t *m, const uint8_t *r, tw_mean_t *p, tw_rest_t *rest) {
+static void decode_mean(const uint8_t *r, const tw_tensors_t *t, tw_mean_t *p, tw_rest_t *rest) {
     rest->reserved = r[13] | (uint32_t)le16_aligned(r + 14);
-    tw_shape_t out;
-    shapes_of(m, r, &p->in, &out);
-    p->out_zero_point = out.zero_point;
+    p->in = shape_of(&t->in);
+    p->out_zero_point = t->out.zero_point;
     p->multiplier = (int32_t)le32_aligned(r + 8);
     p->shift = (int8_t)r[12];
 }
 
-static void decode_table(const tw_model_t *m, const uint8_t *r, tw_table_t *p, tw_rest_t *rest) {
-    tw_shape_t in;
-    shape_of(m, le16_aligned(r + 4), &in);
+static void decode_table(const tw_model_t *m, const uint8_t *r, const tw_tensors_t *t, tw_table_t *p, tw_rest_t *rest) {
     rest->weights = le32_aligned(r + 8);
-    p->count = tw_shape_count(&in);
+    p->count = tw_tensor_count(&t->in);
     p->table = weights_at(m, rest->weights);
 }
 
-static void decode_softmax(const tw_model_t *m, const uint8_t *r, tw_softmax_t *p, tw_rest_t *rest) {
-    tw_shape_t in;
-    shape_of(m, le16_aligned(r + 4), &in);
+static void decode_softmax(const uint8_t *r, const tw_tensors_t *t, tw_softmax_t *p, tw_rest_t *rest) {
     rest->reserved = r[13];
-    p->rows = (uint32_t)in.h * in.w;
-    p->c = in.c;
+    p->rows = (uint32_t)t->in.h * t->in.w;
+    p->c = t->in.c;
     p->multiplier = (int32_t)le32_aligned(r + 8);
     p->shift = (int8_t)r[12];
     p->diff_min = (int16_t)le16_aligned(r + 14);
 }
 
-static void decode_pair(const tw_model_t *m, const uint8_t *r, tw_pair_t *p) {
-    shapes_of(m, r, &p->in, &p->out);
-    shape_of(m, tw_decode_in2(r), &p->in2);
+static void decode_pair(const tw_model_t *m, const uint8_t *r, tw_tensors_t *t, tw_pair_t *p) {
+    decode_in2(m, r, t);
+    p->in = shape_of(&t->in);
+    p->in2 = shape_of(&t->in2);
+    p->out = shape_of(&t->out);
     p->act_min = (int8_t)r[10];
     p->act_max = (int8_t)r[11];
 }
 
-static void decode_add(const tw_model_t *m, const uint8_t *r, tw_add_t *p, tw_rest_t *rest) {
+static void decode_add(const tw_model_t *m, const uint8_t *r, tw_tensors_t *t, tw_add_t *p, tw_rest_t *rest) {
     rest->reserved = le32_aligned(r + 28);
-    decode_pair(m, r, &p->pair);
+    decode_pair(m, r, t, &p->pair);
     for (int i = 0; i < 3; ++i) {
         p->multiplier[i] = (int32_t)le32_aligned(r + 12 + 4 * i);
         p->shift[i] = (int8_t)r[24 + i];
@@ -224,16 +194,14 @@ static void decode_add(const tw_model_t *m, const uint8_t *r, tw_add_t *p, tw_re
     p->subtract = r[27];
 }
 
-static void decode_mul(const tw_model_t *m, const uint8_t *r, tw_mul_t *p, tw_rest_t *rest) {
+static void decode_mul(const tw_model_t *m, const uint8_t *r, tw_tensors_t *t, tw_mul_t *p, tw_rest_t *rest) {
     rest->reserved = r[17] | (uint32_t)le16_aligned(r + 18);
-    decode_pair(m, r, &p->pair);
+    decode_pair(m, r, t, &p->pair);
     p->multiplier = (int32_t)le32_aligned(r + 12);
     p->shift = (int8_t)r[16];
 }
 
-static void decode_copy(const tw_model_t *m, const uint8_t *r, tw_copy_t *p, tw_rest_t *rest) {
-    tw_shape_t out;
-    shape_of(m, le16_aligned(r + 6), &out);
+static void decode_copy(const uint8_t *r, const tw_tensors_t *t, tw_copy_t *p, tw_rest_t *rest) {
     rest->reserved = le16_aligned(r + 58);
     p->in.offset = le32_aligned(r + 8);
     p->out.offset = le32_aligned(r + 12);
@@ -243,45 +211,47 @@ static void decode_copy(const tw_model_t *m, const uint8_t *r, tw_copy_t *p, tw_
         p->out.strides[i] = le32_aligned(r + 44 + 4 * i);
     }
     p->run = le32_aligned(r + 28);
-    p->out_count = tw_shape_count(&out);
+    p->out_count = tw_tensor_count(&t->out);
     p->filled = r[56];
     p->fill = (int8_t)r[57];
 }
 
-void tw_decode_params(const tw_model_t *m, const uint8_t *r, tw_params_t *p, tw_rest_t *rest) {
+void tw_decode_params(const tw_model_t *m, const uint8_t *r, tw_tensors_t *t, tw_params_t *p, tw_rest_t *rest) {
     rest->reserved = 0;
+    tw_decode_tensor(m, le16_aligned(r + 4), &t->in);
+    tw_decode_tensor(m, le16_aligned(r + 6), &t->out);
     switch (r[0]) {
         case TW_OP_CONV_2D:
         case TW_OP_DEPTHWISE_CONV_2D:
-            decode_conv(m, r, &p->conv, rest);
+            decode_conv(m, r, t, &p->conv, rest);
             break;
         case TW_OP_FULLY_CONNECTED:
-            decode_fully_connected(m, r, &p->fully_connected, rest);
+            decode_fully_connected(m, r, t, &p->fully_connected, rest);
             break;
         case TW_OP_AVERAGE_POOL_2D:
         case TW_OP_MAX_POOL_2D:
-            decode_pool(m, r, &p->pool);
+            decode_pool(r, t, &p->pool);
             break;
         case TW_OP_MEAN:
-            decode_mean(m, r, &p->mean, rest);
+            decode_mean(r, t, &p->mean, rest);
             break;
         case TW_OP_TABLE:
-            decode_table(m, r, &p->table, rest);
+            decode_table(m, r, t, &p->table, rest);
             break;
         case TW_OP_SOFTMAX:
-            decode_softmax(m, r, &p->softmax, rest);
+            decode_softmax(r, t, &p->softmax, rest);
             break;
         case TW_OP_ADD:
-            decode_add(m, r, &p->add, rest);
+            decode_add(m, r, t, &p->add, rest);
             break;
         case TW_OP_MUL:
-            decode_mul(m, r, &p->mul, rest);
+            decode_mul(m, r, t, &p->mul, rest);
             break;
         case TW_OP_COPY:
-            decode_copy(m, r, &p->copy, rest);
+            decode_copy(r, t, &p->copy, rest);
             break;
         case TW_OP_FULLY_CONNECTED_PART:
-            decode_fully_connected_part(m, r, &p->part, rest);
+            decode_fully_connected_part(m, r, t, &p->part, rest);
             break;
         default: // TW_OP_STATE_PUSH
             break;

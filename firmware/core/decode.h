@@ -4,6 +4,7 @@
 #ifndef TW_DECODE_H
 #define TW_DECODE_H
 
+#include "bytes.h"
 #include "model.h"
 #include "ops.h"
 
@@ -52,13 +53,21 @@ enum { // operator codes
 #define TW_OP_BOUNDED 1 // a flag: tw_help_t
 #define TW_IO_HEAD_BYTES 20
 
+// As in the file.
 typedef struct {
     uint32_t offset;
-    tw_shape_t shape;
+    uint16_t h, w, c;
     uint8_t type, place;
+    int16_t zero_point;
     int8_t fill;
     uint8_t reserved;
 } tw_tensor_t;
+
+// Of an operator.
+typedef struct {
+    tw_tensor_t in, out;
+    tw_tensor_t in2; // if it has one
+} tw_tensors_t;
 
 typedef struct {
     uint8_t code, flags;
@@ -75,16 +84,27 @@ typedef struct {
     uint8_t rank[2];
 } tw_io_t;
 
-static inline uint32_t tw_shape_count(const tw_shape_t *s) {
-    return (uint32_t)s->h * s->w * s->c;
+static inline uint32_t tw_tensor_count(const tw_tensor_t *t) {
+    return (uint32_t)t->h * t->w * t->c;
 }
 
 void tw_decode_io(const tw_model_t *m, tw_io_t *io);
 void tw_decode_tensor(const tw_model_t *m, uint32_t index, tw_tensor_t *t);
-void tw_decode_op(const uint8_t *record, tw_op_t *op);
 
-// Whether an operator code has a second input, and the index of it: of ADD, MUL, and the sums of FULLY_CONNECTED_PART.
-bool tw_decode_has_in2(uint8_t code);
+static inline void tw_decode_op(const uint8_t *record, tw_op_t *op) {
+    op->code = record[0];
+    op->flags = record[1];
+    op->bytes = le16_aligned(record + 2);
+    op->in = le16_aligned(record + 4);
+    op->out = le16_aligned(record + 6);
+}
+
+// Whether an operator code that there is has a second input, and the index of it: of ADD, MUL, and the sums of
+// FULLY_CONNECTED_PART.
+static inline bool tw_decode_has_in2(uint8_t code) {
+    return (1u << TW_OP_ADD | 1u << TW_OP_MUL | 1u << TW_OP_FULLY_CONNECTED_PART) >> code & 1;
+}
+
 uint16_t tw_decode_in2(const uint8_t *record);
 
 // Record length of an operator code; 0: unknown.
@@ -114,6 +134,7 @@ typedef union {
     tw_copy_t copy;
 } tw_params_t;
 
-void tw_decode_params(const tw_model_t *m, const uint8_t *record, tw_params_t *p, tw_rest_t *rest);
+// All of a record but its head.
+void tw_decode_params(const tw_model_t *m, const uint8_t *record, tw_tensors_t *t, tw_params_t *p, tw_rest_t *rest);
 
 #endif

@@ -47,7 +47,7 @@ void tw_model_reset(tw_model_t *m) {
         tw_tensor_t t;
         tw_decode_tensor(m, i, &t);
         if (t.place == TW_PLACE_STATE) {
-            memset(m->state + t.offset, t.fill, tw_shape_count(&t.shape));
+            memset(m->state + t.offset, t.fill, tw_tensor_count(&t));
         }
     }
 }

@@ -42,9 +42,11 @@ void tw_move(void *to, const void *from, size_t count) {
             count %= 4;
         } else if (count == words) {
             move_down(y, x, count);
-            return;
+            count = 0;
         }
     }
-    memmove(y, x, count);
+    if (count) {
+        memmove(y, x, count);
+    }
 }
 #endif

@@ -90,11 +90,11 @@ static uint32_t strip_rows(uint32_t rows) {
 }
 
 bool tw_planes_fit(const tw_conv_t *p) {
-    const uint32_t columns = p->out.w, bytes = 4 * ROWS * columns + strip_rows(p->out.h) * columns * p->out.c;
+    const uint32_t columns = p->out.w;
     return p->kernel_h == 3 && p->kernel_w == 3 && p->stride_h == 1 && p->stride_w == 1 && p->dilation_h == 1 &&
            p->dilation_w == 1 && p->out.h > 1 && columns > 1 && p->pad_top <= 1 && p->pad_left <= 1 &&
            behind(p->in.h, p->out.h, p->pad_top) <= 1 && behind(p->in.w, p->out.w, p->pad_left) <= 1 &&
-           p->help.scratch_bytes >= bytes;
+           p->help.scratch_bytes >= (4 * ROWS + strip_rows(p->out.h) * p->out.c) * columns;
 }
 
 // Rows `top` to `top + rows` of the output, all channels, to `strip`.

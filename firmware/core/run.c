@@ -3,24 +3,19 @@
 #include "arch.h"
 #include "decode.h"
 
-static void run_op(const tw_model_t *m, const uint8_t *record) {
-    tw_op_t op;
-    tw_tensor_t in, out;
-    tw_decode_op(record, &op);
-    tw_decode_tensor(m, op.in, &in);
-    tw_decode_tensor(m, op.out, &out);
-    const int8_t *x = (const int8_t *)tw_decode_address(m, &in);
-    int8_t *y = (int8_t *)tw_decode_address(m, &out);
-    uint8_t *x2 = NULL;
-    if (tw_decode_has_in2(op.code)) {
-        tw_tensor_t in2;
-        tw_decode_tensor(m, tw_decode_in2(record), &in2);
-        x2 = tw_decode_address(m, &in2);
-    }
+static int8_t *in2_of(const tw_model_t *m, const tw_tensors_t *t) {
+    return (int8_t *)tw_decode_address(m, &t->in2);
+}
+
+// A call of it would cost as much as the smallest operators.
+__attribute__((always_inline)) static inline void run_op(const tw_model_t *m, const uint8_t *record, uint8_t code) {
+    tw_tensors_t t;
     tw_params_t p;
     tw_rest_t rest; // already checked
-    tw_decode_params(m, record, &p, &rest);
-    switch (op.code) {
+    tw_decode_params(m, record, &t, &p, &rest);
+    const int8_t *x = (const int8_t *)tw_decode_address(m, &t.in);
+    int8_t *y = (int8_t *)tw_decode_address(m, &t.out);
+    switch (code) {
         case TW_OP_CONV_2D:
             TW_CONV2D(&p.conv, x, y);
             break;
@@ -46,19 +41,19 @@ static void run_op(const tw_model_t *m, const uint8_t *record) {
             tw_softmax_s8(&p.softmax, x, y);
             break;
         case TW_OP_ADD:
-            tw_add_s8(&p.add, x, (const int8_t *)x2, y);
+            tw_add_s8(&p.add, x, in2_of(m, &t), y);
             break;
         case TW_OP_MUL:
-            tw_mul_s8(&p.mul, x, (const int8_t *)x2, y);
+            tw_mul_s8(&p.mul, x, in2_of(m, &t), y);
             break;
         case TW_OP_COPY:
             tw_copy_runs(&p.copy, (const uint8_t *)x, (uint8_t *)y);
             break;
         case TW_OP_FULLY_CONNECTED_PART:
-            TW_FULLY_CONNECTED_PART(&p.part, x, (uint32_t *)(void *)x2, y);
+            TW_FULLY_CONNECTED_PART(&p.part, x, (uint32_t *)(void *)in2_of(m, &t), y);
             break;
         default: // TW_OP_STATE_PUSH: check_ops.c lets no other code through
-            tw_state_push(tw_shape_count(&in.shape), (const uint8_t *)x, tw_shape_count(&out.shape), (uint8_t *)y);
+            tw_state_push(tw_tensor_count(&t.in), (const uint8_t *)x, tw_tensor_count(&t.out), (uint8_t *)y);
             break;
     }
 }
@@ -75,7 +70,7 @@ int tw_model_run(tw_model_t *m, uint32_t first, uint32_t last) {
         tw_op_t op;
         tw_decode_op(record, &op);
         if (i >= first) {
-            run_op(m, record);
+            run_op(m, record, op.code);
         }
         record += op.bytes;
     }

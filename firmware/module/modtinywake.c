@@ -86,8 +86,8 @@ static mp_obj_t describe(const tw_model_t *m, int which) {
     tw_tensor_t t;
     tw_decode_io(m, &io);
     tw_decode_tensor(m, io.tensor[which], &t);
-    const mp_obj_t items[7] = {SMALL(t.shape.h), SMALL(t.shape.w), SMALL(t.shape.c), SMALL(t.type),
-        MP_OBJ_NEW_SMALL_INT(t.shape.zero_point), MP_OBJ_NEW_SMALL_INT(io.mantissa[which]),
+    const mp_obj_t items[7] = {SMALL(t.h), SMALL(t.w), SMALL(t.c), SMALL(t.type),
+        MP_OBJ_NEW_SMALL_INT(t.zero_point), MP_OBJ_NEW_SMALL_INT(io.mantissa[which]),
         MP_OBJ_NEW_SMALL_INT(io.exponent[which])};
     return mp_obj_new_tuple(7, items);
 }

@@ -37,14 +37,14 @@ static double work_of(const tw_model_t *m, const uint8_t *r) {
     tw_tensor_t in, out;
     tw_decode_tensor(m, le16(r + 4), &in);
     tw_decode_tensor(m, le16(r + 6), &out);
-    const double in_count = tw_shape_count(&in.shape), out_count = tw_shape_count(&out.shape);
+    const double in_count = tw_tensor_count(&in), out_count = tw_tensor_count(&out);
     switch (r[0]) {
         case 1: // CONV_2D
-            return out_count * r[20] * r[21] * in.shape.c;
+            return out_count * r[20] * r[21] * in.c;
         case 2: // DEPTHWISE_CONV_2D
             return out_count * r[20] * r[21];
         case 3: // FULLY_CONNECTED: depth is a row of the input
-            return out_count * (in_count / out.shape.h / out.shape.w);
+            return out_count * (in_count / out.h / out.w);
         case 4: // AVERAGE_POOL_2D, MAX_POOL_2D
         case 5:
             return out_count * r[8] * r[9];
@@ -70,7 +70,7 @@ static range_t range_of(const tw_model_t *m, uint16_t index) {
         return (range_t){0, 0};
     }
     const size_t start = (size_t)(tw_decode_address(m, &t) - m->state);
-    const range_t range = {start, start + tw_shape_count(&t.shape)};
+    const range_t range = {start, start + tw_tensor_count(&t)};
     CHECK(range.end <= m->arena_bytes);
     return range;
 }
