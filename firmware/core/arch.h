@@ -27,39 +27,35 @@
 #endif
 #endif
 
+// Those that there are, each on its processors only.
+typedef void tw_conv_kernel_t(const tw_conv_t *p, const int8_t *x, int8_t *y);
+typedef void tw_fully_connected_kernel_t(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
+typedef void tw_part_kernel_t(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y);
+tw_conv_kernel_t tw_conv2d_wide, tw_conv2d_arm, tw_conv2d_blocked;
+tw_conv_kernel_t tw_depthwise_wide, tw_depthwise_armv6m, tw_depthwise_armv7em, tw_depthwise_blocked;
+tw_fully_connected_kernel_t tw_fully_connected_wide, tw_fully_connected_armv6m, tw_fully_connected_armv7em,
+    tw_fully_connected_blocked;
+tw_part_kernel_t tw_fully_connected_part_wide, tw_fully_connected_part_armv7em;
+
 #if defined(TW_WIDE) // defined by builds for computers: vectors, and 16 kB of stack
-void tw_conv2d_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
-void tw_depthwise_wide(const tw_conv_t *p, const int8_t *x, int8_t *y);
-void tw_fully_connected_wide(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
-void tw_fully_connected_part_wide(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y);
 #define TW_CONV2D tw_conv2d_wide
 #define TW_DEPTHWISE tw_depthwise_wide
 #define TW_FULLY_CONNECTED tw_fully_connected_wide
 #define TW_FULLY_CONNECTED_PART tw_fully_connected_part_wide
 #elif TW_ARMV6M
+#define TW_CONV2D tw_conv2d_arm
+#define TW_DEPTHWISE tw_depthwise_armv6m
+#define TW_FULLY_CONNECTED tw_fully_connected_armv6m
 // How a function of assembly begins, and ends, that changes r4 to r11.
 void tw_save(void);
 void tw_restore(void);
 #define TW_SAVE "push {r4-r7, lr}\n bl tw_save\n"
 #define TW_RESTORE "bl tw_restore\n"
-void tw_conv2d_arm(const tw_conv_t *p, const int8_t *x, int8_t *y);
-void tw_depthwise_armv6m(const tw_conv_t *p, const int8_t *x, int8_t *y);
-void tw_fully_connected_armv6m(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
-#define TW_CONV2D tw_conv2d_arm
-#define TW_DEPTHWISE tw_depthwise_armv6m
-#define TW_FULLY_CONNECTED tw_fully_connected_armv6m
 #elif TW_BLOCKED
-void tw_conv2d_blocked(const tw_conv_t *p, const int8_t *x, int8_t *y);
-void tw_depthwise_blocked(const tw_conv_t *p, const int8_t *x, int8_t *y);
-void tw_fully_connected_blocked(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
 #define TW_CONV2D tw_conv2d_blocked
 #define TW_DEPTHWISE tw_depthwise_blocked
 #define TW_FULLY_CONNECTED tw_fully_connected_blocked
 #elif TW_ARMV7EM
-void tw_conv2d_arm(const tw_conv_t *p, const int8_t *x, int8_t *y);
-void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y);
-void tw_fully_connected_armv7em(const tw_fully_connected_t *p, const int8_t *x, int8_t *y);
-void tw_fully_connected_part_armv7em(const tw_fully_connected_part_t *p, const int8_t *x, uint32_t *sums, int8_t *y);
 #define TW_CONV2D tw_conv2d_arm
 #define TW_DEPTHWISE tw_depthwise_armv7em
 #define TW_FULLY_CONNECTED tw_fully_connected_armv7em

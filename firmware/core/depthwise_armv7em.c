@@ -4,6 +4,7 @@
 #include "arch.h"
 
 #if TW_ARMV7EM
+#include "dense_arm.h"
 #include "planes_armv7em.h"
 
 #define CHANNELS 32 // requantised together
@@ -46,30 +47,13 @@ TW_ASSEMBLY static void dot_taps(const int8_t *x, const int8_t *w, int32_t *sums
                      "add sp, #32\n pop {r4-r11, pc}\n");
 }
 
-// Taps from `first` to before `end` of a kernel's axis; of those, from `in` to before `out` lie inside the input.
-typedef struct {
-    int32_t in, out, end;
-    int32_t start; // where tap 0 lies
-} axis_t;
-
-static axis_t axis(int32_t start, int32_t size, int32_t kernel, int32_t dilation) {
-    axis_t a = {0, kernel, kernel, start};
-    while (a.in < kernel && start + a.in * dilation < 0) {
-        a.in++;
-    }
-    while (a.out > a.in && start + (a.out - 1) * dilation >= size) {
-        a.out--;
-    }
-    return a;
-}
-
 // Some channels of a pixel, whose rows of taps lie along v and the taps of one along h. A kernel one tap wide is read as a
 // row.
 typedef struct {
     const tw_conv_t *p;
     uint32_t outside;      // four zero points
     int32_t x_step, x_row; // from tap to tap
-    const axis_t *v, *h;
+    const tw_axis_t *v, *h;
     const int8_t *x, *w;   // tap 0
     uint32_t groups;       // of four channels, whose sums these are
     const int32_t *from;
@@ -89,7 +73,7 @@ static void add_taps(place_t *s, bool inside, int32_t row, int32_t column, int32
 }
 
 static void run_channels(place_t *s) {
-    const axis_t *v = s->v, *h = s->h;
+    const tw_axis_t *v = s->v, *h = s->h;
     const int32_t rows = v->out - v->in;
     add_taps(s, true, v->in, h->in, rows, h->out - h->in);
     add_taps(s, false, 0, 0, v->in, h->end);
@@ -111,14 +95,14 @@ void tw_depthwise_armv7em(const tw_conv_t *p, const int8_t *x, int8_t *y) {
     }
     const int32_t x_column = p->dilation_w * (int32_t)channels, x_row = p->dilation_h * p->in.w * (int32_t)channels;
     const bool upright = p->kernel_w == 1;
-    axis_t v, h;
+    tw_axis_t v, h;
     int32_t sums[CHANNELS];
     place_t s = {p, (uint8_t)p->in.zero_point * 0x01010101u, upright ? x_row : x_column, upright ? x_column : x_row,
         upright ? &h : &v, upright ? &v : &h, NULL, NULL, 0, NULL, sums};
     for (int32_t oy = 0; oy < p->out.h; ++oy) {
-        v = axis(oy * p->stride_h - p->pad_top, p->in.h, p->kernel_h, p->dilation_h);
+        v = tw_dense_axis(oy * p->stride_h - p->pad_top, p->in.h, p->kernel_h, p->dilation_h);
         for (int32_t ox = 0; ox < p->out.w; ++ox, y += channels) {
-            h = axis(ox * p->stride_w - p->pad_left, p->in.w, p->kernel_w, p->dilation_w);
+            h = tw_dense_axis(ox * p->stride_w - p->pad_left, p->in.w, p->kernel_w, p->dilation_w);
             for (uint32_t c = 0; c < channels; c += 4 * s.groups) {
                 const uint32_t left = channels - c;
                 c = left < 4 ? channels - 4 : c; // some of the last ones twice
