@@ -57,8 +57,7 @@ _LISTENING = """## Listening on an RP2040
 Cycles a second of sound, and their share of 125 MHz. Native: front end, network, detector. All: also MicroPython, the
 microphone's driver, 32 to 16 bits, serial lines over USB; the processor sleeps the rest. Misses are of the flash's
 cache (16 kB, two ways, lines of 8 bytes, modelled); silicon waits for each LOW to HIGH cycles, which is in no other
-column. *In flash*: with weights read in place from there (`deploy --home xip`), not from a copy on the heap. How the
-host reads the lines changes the figures of all by a few in a thousand.
+column. *In flash*: with weights read in place from there (`deploy --home xip`), not from a copy on the heap.
 
 """
 
