@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,18 @@ from numpy.typing import NDArray
 from tinywake.errors import AudioError
 from tinywake.files import why_unread, write_beside
 
-__all__ = ["RATE", "SUFFIXES", "Pcm", "check_folder", "list_clips", "read_clip", "speech_span", "stretch", "write_clip"]
+__all__ = [
+    "RATE",
+    "SUFFIXES",
+    "Pcm",
+    "check_folder",
+    "list_clips",
+    "read_blocks",
+    "read_clip",
+    "speech_span",
+    "stretch",
+    "write_clip",
+]
 
 RATE = 16_000  # Hz
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
@@ -29,15 +41,7 @@ def read_clip(path: Path, *, silent_ok: bool = False) -> Pcm:
 
     Raises AudioError when the file is missing, damaged, empty or, unless `silent_ok`, silent.
     """
-    try:
-        if path.is_dir():
-            raise AudioError(f"{path}: is a folder, not a sound file")
-        if not path.exists():
-            raise AudioError(f"{path}: there is no such file")
-        with path.open("rb"):
-            pass  # soundfile does not say why it could not
-    except OSError as error:
-        raise AudioError(f"{path}: {why_unread(error)}") from error
+    _check_there(path)
     try:
         with soundfile.SoundFile(str(path)) as file:
             exact = file.samplerate == RATE and file.channels == 1 and file.subtype == "PCM_16"
@@ -54,6 +58,36 @@ def read_clip(path: Path, *, silent_ok: bool = False) -> Pcm:
     return np.ascontiguousarray(pcm)
 
 
+def read_blocks(path: Path) -> Iterator[Pcm]:
+    """The same of a recording of any length, some seconds at a time. Raises AudioError, perhaps only on the way."""
+    _check_there(path)
+    got = 0
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            for pcm, samples in _blocks(file, path):
+                got += samples
+                yield pcm
+            expected = file.frames
+    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+        raise AudioError(f"{path}: not a sound file that can be read, or damaged ({_reason(error)})") from error
+    if got == 0:
+        raise AudioError(f"{path}: the clip is empty")
+    if got < expected:
+        raise AudioError(f"{path}: damaged: {got} of {expected} samples could be read")
+
+
+def _check_there(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise AudioError(f"{path}: is a folder, not a sound file")
+        if not path.exists():
+            raise AudioError(f"{path}: there is no such file")
+        with path.open("rb"):
+            pass  # soundfile does not say why it could not
+    except OSError as error:
+        raise AudioError(f"{path}: {why_unread(error)}") from error
+
+
 def _read(file: Any) -> tuple[Pcm, int]:
     pcm = file.read(dtype="int16", always_2d=True)[:, 0]
     return pcm, len(pcm)
@@ -61,23 +95,34 @@ def _read(file: Any) -> tuple[Pcm, int]:
 
 def _convert(file: Any, path: Path) -> tuple[Pcm, int]:
     """Block by block, so that an hour of a recorder's 48 kHz stereo does not fill the memory; and samples read."""
-    rate, got = file.samplerate, 0
+    parts, got = [np.zeros(0, np.int16)], 0
+    for pcm, samples in _blocks(file, path):
+        parts.append(pcm)
+        got += samples
+    return np.concatenate(parts), got
+
+
+def _blocks(file: Any, path: Path) -> Iterator[tuple[Pcm, int]]:
+    """Sound at 16 kHz, and how many samples of the file it was made of."""
+    rate = file.samplerate
     if not 1000 <= rate <= 1_000_000:
         raise AudioError(f"{path}: damaged: {rate} Hz is no sample rate")
+    if rate == RATE and file.channels == 1 and file.subtype == "PCM_16":
+        while len(exact := file.read(_BLOCK, dtype="int16", always_2d=True)):
+            yield np.ascontiguousarray(exact[:, 0]), len(exact)
+        return
     resampler = None if rate == RATE else soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ")
-    parts = []
     while True:
         block = file.read(_BLOCK, dtype="float32", always_2d=True)
         if not np.isfinite(block).all():
             raise AudioError(f"{path}: damaged: some samples are not numbers")
-        got += len(block)
         last = len(block) < _BLOCK
         mono = block.mean(axis=1)
         if resampler is not None:
             mono = resampler.resample_chunk(mono, last=last)
-        parts.append(np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16))
+        yield np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16), len(block)
         if last:
-            return np.concatenate(parts), got
+            return
 
 
 def _reason(error: Exception) -> str:
