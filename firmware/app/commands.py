@@ -17,6 +17,7 @@ _CHECK = 5  # '*' and four hex digits
 _ENDS = (b"", b'")')  # after the check: nothing, or the end of the call at the prompt
 
 bad = 0  # lines that began as a command and were none
+label = ""  # of what is recorded
 
 
 class Lines:
@@ -211,6 +212,18 @@ def _profile(out, number, fields):
     return begin(_opened(), int(fields.get("steps", "50")))
 
 
+def _label(out, number, fields):
+    global label
+    label = _unescape(fields["text"])
+
+
+def _record(out, number, fields):
+    gc.collect()
+    from .recorder import order
+
+    return order(_opened(), main.link, fields, label)
+
+
 _COMMANDS = {
     "start": _start,
     "stop": _stop,
@@ -221,4 +234,6 @@ _COMMANDS = {
     "models": _models,
     "load": _load,
     "profile": _profile,
+    "label": _label,
+    "record": _record,
 }

@@ -14,6 +14,7 @@ LEVEL_MS = 200
 LOST_MS = 200
 STATE_MS = 5000
 ANSWER_MS = 50
+RECORDING_MS = 1500  # between losses or answers, while a recording has the line
 HEAP_MS = 1000  # the first; then with each state
 COUNT_MS = 5  # counting a heap of megabytes takes longer, and would delay audio: that is done when asked for
 
@@ -25,6 +26,7 @@ class Report:
         self._link = link
         self.native = native
         self.answers = []  # lines for a host that has asked; firmware/app/commands.py
+        self.recorder = None  # recorder.Recorder, while one is on
         self._low = gc.mem_free()
         self._stack = 0
         began = port.ticks_ms()
@@ -75,6 +77,8 @@ class Report:
         """Listening begins or ends."""
         if name == "listening":
             self._begin()
+        elif self.recorder:
+            self.recorder.close()
         self._state(name, lost)
         if name == "stopped":
             self.answer_all()
@@ -103,20 +107,25 @@ class Report:
         self._stack = max(self._stack, port.stack_use())
         if now >= self._lost_at and (lost != self._lost or self._link.dropped != self._dropped):
             self._losses(now, lost)
-        if self._all or (self._score_ms and now >= self._score_at):
+        recorder = self.recorder  # which has the line but for what follows
+        if recorder:
+            recorder.step()
+        elif self._all or (self._score_ms and now >= self._score_at):
             self._score_at = now + self._score_ms
             for label in self._wake:
                 self._score(now, label)
-        if now >= self._level_at:
+        if now >= self._level_at and not recorder:
             self._level(now)
         if now >= self._state_at:
             self._state_at = now + STATE_MS
             self._state("listening", lost)
-        if self._counts and now >= self._heap_at:
+            if recorder:
+                recorder.say()
+        if self._counts and not recorder and now >= self._heap_at:
             self._heap_at = now + STATE_MS
             self.say_heap(self._link)
         if self.answers and now >= self._answer_at:
-            self._answer_at = now + ANSWER_MS
+            self._answer_at = now + (RECORDING_MS if recorder else ANSWER_MS)
             self._answer()
 
     def _answer(self):
@@ -182,7 +191,7 @@ class Report:
         if link.end():
             self._lost = lost
             self._dropped = link.dropped
-            self._lost_at = now + LOST_MS
+            self._lost_at = now + (RECORDING_MS if self.recorder else LOST_MS)
 
     def hit(self, hit):
         """Always."""
@@ -193,6 +202,8 @@ class Report:
         link.number(b" score=", hit.score)
         link.number(b" mean=", hit.mean)
         link.end()
+        if self.recorder:
+            self.recorder.hit()
 
     def end(self, lost):
         """Always."""

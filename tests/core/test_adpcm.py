@@ -8,26 +8,19 @@ import ctypes
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from ima import DIGITS, PYTHONS, reference
+
 REPO = Path(__file__).resolve().parents[2]
 CORE = REPO / "firmware" / "core"
 Samples = npt.NDArray[np.int16]
-
-# The step sizes grow by a tenth: 7 * 1.1 ** index, rounded as the standard's table is.
-STEPS = [
-    7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 19, 21, 23, 25, 28, 31, 34, 37, 41, 45, 50, 55, 60, 66, 73, 80, 88, 97, 107,
-    118, 130, 143, 157, 173, 190, 209, 230, 253, 279, 307, 337, 371, 408, 449, 494, 544, 598, 658, 724, 796, 876, 963,
-    1060, 1166, 1282, 1411, 1552, 1707, 1878, 2066, 2272, 2499, 2749, 3024, 3327, 3660, 4026, 4428, 4871, 5358, 5894,
-    6484, 7132, 7845, 8630, 9493, 10442, 11487, 12635, 13899, 15289, 16818, 18500, 20350, 22385, 24623, 27086, 29794,
-    32767,
-]  # fmt: skip
-MOVES = [-1, -1, -1, -1, 2, 4, 6, 8]
-DIGITS = "!#$&()+,-./0123456789:;<>?ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcdefghijklmnopqrstuvwxyz{|}"
 
 
 class State(ctypes.Structure):
@@ -66,28 +59,6 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Core:
     sources = [str(CORE / name) for name in ("adpcm.c", "pcmline.c", "crc.c")]
     subprocess.run([compiler, *flags, *sources, "-o", str(path)], check=True)
     return Core(ctypes.CDLL(str(path)))
-
-
-def reference(pcm: Samples, predictor: int = 0, index: int = 0) -> tuple[list[int], list[int]]:
-    """Codes, and what a decoder makes of them: a compare and a subtraction for each bit, as the standard draws it."""
-    codes, decoded = [], []
-    for sample in map(int, pcm):
-        step = STEPS[index]
-        rest = abs(sample - predictor)
-        sign = 8 if sample < predictor else 0
-        code = 0
-        if rest >= step:
-            code, rest = 4, rest - step
-        if rest >= step // 2:
-            code, rest = code | 2, rest - step // 2
-        if rest >= step // 4:
-            code |= 1
-        change = step // 8 + (step if code & 4 else 0) + (step // 2 if code & 2 else 0) + (step // 4 if code & 1 else 0)
-        predictor = max(-32768, min(32767, predictor - change if sign else predictor + change))
-        index = max(0, min(88, index + MOVES[code]))
-        codes.append(code | sign)
-        decoded.append(predictor)
-    return codes, decoded
 
 
 def sounds() -> dict[str, Samples]:
@@ -161,8 +132,7 @@ def test_a_line_is_base_85_with_a_check(core: Core, size: int) -> None:
         assert match, said
         assert int(match[2]) == number
         assert binascii.crc_hqx(match[1], 0xFFFF) == int(match[4], 16)
-        python = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
-        text = match[3].decode().translate(str.maketrans(DIGITS, python))
+        text = match[3].decode().translate(str.maketrans(DIGITS, PYTHONS))
         assert base64.b85decode(text) == data
         assert base64.b85encode(data).decode() == text
 

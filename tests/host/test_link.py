@@ -28,7 +28,9 @@ from tinywake.device.line.events import (
     Lost,
     Model,
     Ok,
+    Pcm,
     Profile,
+    Rec,
     Score,
     State,
     Unknown,
@@ -79,6 +81,8 @@ def test_examples_of_the_document() -> None:
         File("model", "tinywake-models/model.a/computer.twm"),
         Profile("op", 420, 3),
         Profile("step", 9120, lines=14),
+        Rec("on", "hit", "ok computer", 1073741823, 12, 0, 3, 2400, 1),
+        Pcm(12, "!!$!!|,-#{"),
         Error("load", "a.twm: TW_ERR_MAGIC"),
         Error("command", "unknown command", 9),
         End(10000, 500, 1, 640),
@@ -329,8 +333,9 @@ def test_the_app_cuts_a_text_between_characters(monkeypatch: pytest.MonkeyPatch)
     assert app.escape("abc", 0) == b""
 
 
-def test_bandwidth_table_of_the_document() -> None:
-    text = (ROOT / "firmware/SERIAL.md").read_text("ascii")
+@pytest.mark.parametrize("recording", [False, True])
+def test_bandwidth_tables_of_the_document(recording: bool) -> None:
+    text = (ROOT / "firmware/SERIAL.md").read_text("ascii").split("While a recording is on: a frame's line")[recording]
     rows = re.findall(r"^\| (\w+) \| (\d+) \| ([\d.]+) \| (\d+) \|$", text, re.M)
     n30, name = 2**30 - 1, "x" * 40
     longest: dict[str, list[tuple[str, int | str]]] = {
@@ -340,7 +345,12 @@ def test_bandwidth_table_of_the_document() -> None:
         "lost": [("t", n30), ("samples", n30), ("lines", n30)],
         "state": [("v", 1), ("state", "listening"), ("model", name)],
         "heap": [("free", n30), ("low", n30), ("stack", n30)],
+        "pcm": [("n", 9_999_999), ("d", "x" * 810)],
+        "rec": [("state", "off"), ("mode", "stream"), ("label", "x" * 24), ("at", n30), ("frames", 9_999_999)],
     }
+    longest["rec"] += [("lost", n30), ("dropped", 9_999_999), ("ring", 65535), ("cuts", 9_999_999)]
+    for other in ("score", "level", "heap") if recording else ("pcm", "rec"):
+        del longest[other]
     longest["state"] += [(key, n30) for key in ("t", "steps", "hits", "dropped", "lost")]
     total = 0
     for event, size, rate, product in rows:
@@ -348,12 +358,12 @@ def test_bandwidth_table_of_the_document() -> None:
             assert int(size) == LIMIT + 2
         else:
             assert len(encode_line(event, longest[event])) == int(size), event
-        assert int(size) <= LIMIT + 2
+        assert int(size) <= LIMIT + 2 or event == "pcm"
         assert abs(int(size) * float(rate) - int(product)) < 1
         total += int(product)
     assert {row[0] for row in rows} == {*longest, "answer"}
     assert f"**{total}**" in text
-    assert total < 115200 // 10
+    assert total < (11250 if recording else 115200 // 10)
 
 
 def test_a_command_too_long_is_refused() -> None:

@@ -17,7 +17,8 @@ _VERBS = (
     training.train, training.data_report, owners.enrol,
     models.compile_, models.inspect, models.run, models.compare, models.bench, models.energy,
     hearing.features, hearing.listen, hearing.eval_, owners.mine,
-    boards.flash, boards.deploy, boards.image, boards.monitor, boards.targets, boards.boards, boards.doctor,
+    boards.flash, boards.deploy, boards.image, boards.monitor, boards.record,
+    boards.targets, boards.boards, boards.doctor,
     training.demo,
 )  # fmt: skip
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""flash, deploy, image, monitor, targets, boards, doctor: what runs a model."""
+"""flash, deploy, image, monitor, record, targets, boards, doctor: what runs a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinywake.cli.options import GateFile, Json, ModelFile
 from tinywake.terminal import err, print_json, show, stages
 from tinywake.terminal import out as console
 
-__all__ = ["boards", "deploy", "doctor", "flash", "image", "monitor", "targets"]
+__all__ = ["boards", "deploy", "doctor", "flash", "image", "monitor", "record", "targets"]
 
 
 def flash(
@@ -41,6 +41,7 @@ def deploy(
     board: Annotated[str | None, typer.Option(help="Name under boards/; needed the first time.")] = None,
     gate: GateFile = None,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Take away the gate that the board has.")] = False,
+    recorder: Annotated[bool, typer.Option("--recorder", help="Put there what tinywake record needs, too.")] = False,
     home: Annotated[str | None, typer.Option(help="Of the models: heap, romfs, xip [docs/deploy.md].")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on: deploy again whenever a file changes.")] = False,
     as_json: Json = False,
@@ -53,7 +54,7 @@ def deploy(
 
     if gate is not None and no_gate:
         raise typer.BadParameter("--gate puts one on the board, --no-gate takes it away: name one of them")
-    choices = Choices(gate=gate, no_gate=no_gate, home=home)
+    choices = Choices(gate=gate, no_gate=no_gate, home=home, recorder=recorder)
 
     files = [model, *filter(None, (choices.gate_file,))]
     check_choices(board, choices)
@@ -136,6 +137,44 @@ def monitor(
         )
     if once and not heard:
         raise typer.Exit(1)
+
+
+def record(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder; one that has recordings gets more.")],
+    label: Annotated[str, typer.Option(help="What is said: the word, or anything else.")],
+    port: Annotated[str | None, typer.Argument(help="Serial port of the board; else the only one.")] = None,
+    speaker: Annotated[str, typer.Option(help="Who says it.")] = "",
+    continuous: Annotated[bool, typer.Option("--continuous", help="All there is, instead of takes.")] = False,
+    on_hit: Annotated[bool, typer.Option("--on-hit", help="What surrounds each hit, instead of takes.")] = False,
+    count: Annotated[int | None, typer.Option(help="Takes [10]; with --on-hit: leave after so many.", min=1)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Of a take [2]; else in all [until Ctrl-C].", min=0.2)] = None,
+    before: Annotated[float, typer.Option(help="Seconds before a hit.", min=0, max=60)] = 2.0,
+    after: Annotated[float, typer.Option(help="Seconds after it.", min=0, max=60)] = 1.0,
+    target: Annotated[str | None, typer.Option(help="An emulated board; needs --model and --clip.")] = None,
+    model: Annotated[Path | None, typer.Option(help="With --target: a compiled model (.twm).")] = None,
+    clip: Annotated[Path | None, typer.Option(help="With --target: what it hears.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON line for each file.")] = False,
+) -> None:
+    """Record what a board's microphone hears, as labelled wav files for tinywake train --data [docs/recordings.md]."""
+    from tinywake.device.monitor import listening_target
+    from tinywake.device.record import Wanted
+    from tinywake.device.record import record as take
+    from tinywake.device.usb.find import find_board
+
+    if continuous and on_hit:
+        raise typer.BadParameter("--continuous and --on-hit are two ways: name one of them")
+    way = "all" if continuous else "hit" if on_hit else "prompt"
+    wanted = Wanted(label, speaker, way, count, seconds, before, after)
+    with ExitStack() as stack:
+        if target is not None:
+            if port or model is None or clip is None:
+                raise typer.BadParameter("--target is a board of its own, which needs --model and --clip, and no port")
+            port = stack.enter_context(listening_target(target, model, clip, recorder=True))
+        try:
+            for done in take(port or find_board(), out, wanted, err.print):
+                show(done, as_json)
+        except KeyboardInterrupt:
+            err.print("ended; what is listed stays")
 
 
 def targets(

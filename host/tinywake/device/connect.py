@@ -38,23 +38,27 @@ class Connection:
 
 
 @contextmanager
-def connected(target: str, model: Path, *, counting: bool = False) -> Iterator[Connection]:
+def connected(target: str, model: Path, *, counting: bool = False, recorder: bool = False) -> Iterator[Connection]:
     """Deploy `model` to a target by name, or to a serial port, and end the target afterwards.
 
     A board on a port gets back the model that it had selected, with its second choice, or none where it had none. One
     that lay in ROMFS is written there again where the other one took its place.
 
-    counting: a target by name is one for measuring, see Target.counting. Raises DeviceError or ToolError with one line.
+    counting: a target by name is one for measuring, see Target.counting. recorder: it can record.
+    Raises DeviceError or ToolError with one line.
     """
     if target in TARGETS:
         with open_target(target, counting=counting) as board:
-            yield Connection(board.port, board.directory, deploy(board.port, model, board=board.board, start=False))
+            report = deploy(board.port, model, board=board.board, start=False, choices=Choices(recorder=recorder))
+            yield Connection(board.port, board.directory, report)
     elif "/" not in target and not re.fullmatch(r"COM\d+", target, re.IGNORECASE):
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")
     else:
         kept = _Kept()
         try:
-            report = deploy(target, model, start=False, choices=Choices(alone=True, before=kept.take))
+            report = deploy(
+                target, model, start=False, choices=Choices(alone=True, recorder=recorder, before=kept.take)
+            )
             yield Connection(target, None, report)
         except BaseException:  # Ctrl-C too
             with suppress(DeviceError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinywake.device.boards import board_names, load_board
 from tinywake.device.deploy.copy import sha256
-from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe
+from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, REC_MODULE, Probe
 from tinywake.device.firmware import ABI, app_files, how_to_build, module_for
 from tinywake.device.mpy import built_for
 from tinywake.errors import DeviceError, ToolError
@@ -59,9 +59,13 @@ def for_firmware(files: dict[str, bytes], probe: Probe) -> dict[str, bytes]:
     return {**wanted_files(None, start=False, text=True), **rest}
 
 
-def make_plan(port: str, files: dict[str, bytes], probe: Probe, board: str | None = None) -> Plan:
-    """Compare with what is there. Raises DeviceError where the board cannot take it, or is not the one that is named
-    (`board`), and ToolError without a module.
+def make_plan(
+    port: str, files: dict[str, bytes], probe: Probe, board: str | None = None, *, recorder: bool = False
+) -> Plan:
+    """Compare with what is there. `recorder`: the board is to record, too.
+
+    Raises DeviceError where the board cannot take it, or is not the one that is named (`board`), and ToolError without
+    a module.
     """
     module = module_for(probe.firmware, port)
     for ours, first in probe.hidden.items():
@@ -78,7 +82,7 @@ def make_plan(port: str, files: dict[str, bytes], probe: Probe, board: str | Non
             + (f" (or {', '.join(near[1:])})" if near[1:] else "")
         )
     if module:
-        files = {**_modules(module, files.get(PINS, b""), probe), **files}
+        files = {**_modules(module, files.get(PINS, b""), probe, recorder=recorder), **files}
     wanted = {path: sha256(data) for path, data in files.items()}
     own_main = MAIN in files and probe.digests.get(MAIN) not in (None, wanted[MAIN])
     if own_main:
@@ -99,14 +103,17 @@ def remove_by_hand(port: str, path: str) -> str:
     return f"if you do not need it: python -m mpremote connect {port} fs {how} :{path}"
 
 
-def _modules(module: Path, pins: bytes, probe: Probe) -> dict[str, bytes]:
-    """The native module, and the one that hears a PDM microphone where the pins name one or the board has it."""
+def _modules(module: Path, pins: bytes, probe: Probe, *, recorder: bool) -> dict[str, bytes]:
+    """The native module, and those beside it that the board has, or needs: for a PDM microphone that the pins name, and
+    to record.
+    """
     found = {MODULE: module.read_bytes()}
-    if b'"pdm"' in pins or probe.digests.get(PDM_MODULE) is not None:
-        beside = module.with_name(Path(PDM_MODULE).name)
-        if not beside.is_file():
-            raise ToolError(f"{beside} is missing: {how_to_build(probe.firmware.arch)}")
-        found[PDM_MODULE] = beside.read_bytes()
+    for path, wanted in ((PDM_MODULE, b'"pdm"' in pins), (REC_MODULE, recorder)):
+        if wanted or probe.digests.get(path) is not None:
+            beside = module.with_name(Path(path).name)
+            if not beside.is_file():
+                raise ToolError(f"{beside} is missing: {how_to_build(probe.firmware.arch)}")
+            found[path] = beside.read_bytes()
     return found
 
 

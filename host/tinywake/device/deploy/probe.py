@@ -11,13 +11,14 @@ from tinywake.device.firmware import Firmware, read_mpy
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.mpy import HEAD_BYTES
 
-__all__ = ["APP", "FROZEN", "HASH", "LIB", "MODULE", "PDM_MODULE", "PINS", "Probe", "Romfs", "look"]
+__all__ = ["APP", "FROZEN", "HASH", "LIB", "MODULE", "PDM_MODULE", "PINS", "REC_MODULE", "Probe", "Romfs", "look"]
 
 LIB = "lib"  # on sys.path of every board, and where MicroPython's own tools install
 APP = f"{LIB}/tinywake"
 PINS = f"{APP}/pins.py"
 MODULE = f"{LIB}/_tinywake.mpy"
 PDM_MODULE = f"{LIB}/_tinywake_pdm.mpy"  # for boards with a PDM microphone: the others are spared its RAM
+REC_MODULE = f"{LIB}/_tinywake_rec.mpy"  # for boards that record: its RAM is taken only then
 FROZEN = ".frozen"  # MicroPython's name, on sys.path, for modules in the firmware
 
 HASH = """

@@ -18,7 +18,7 @@ from tinywake.device.deploy.models.place import place
 from tinywake.device.deploy.models.rom import check_names, gate_in_rom
 from tinywake.device.deploy.models.wanted import ANY, FITS, NONE, Placed, Wanted, read_model
 from tinywake.device.deploy.plan import Plan, for_firmware, make_plan, twins, wanted_files
-from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe, look
+from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, REC_MODULE, Probe, look
 from tinywake.device.deploy.report import DeployReport, measure
 from tinywake.device.deploy.slots import chosen, clear_role, try_open
 from tinywake.device.line.rawrepl import RawRepl
@@ -39,6 +39,7 @@ class Choices:
     no_gate: bool = False  # take the gate away that the board has
     home: str | None = None  # of the models, one of boards.HOMES; None: the best to be had without a restart
     bootsel: Bootsel | None = None  # None: by its drive
+    recorder: bool = False  # what `tinywake record` needs goes onto the board
     alone: bool = False  # the model is there to be run, not to listen behind the gate that the board has
     before: Callable[[RawRepl], None] | None = None  # called before the models on the board are touched
 
@@ -135,9 +136,9 @@ def _put(
     """Everything onto the board and old code off it, each model in its home and selected: the one that hears first."""
     with RawRepl(port) as repl:
         repl.reset()  # what ran there is gone, and its memory free
-        probe = look(repl, [*files, *twins(files), PINS, MODULE, PDM_MODULE])
+        probe = look(repl, [*files, *twins(files), PINS, MODULE, PDM_MODULE, REC_MODULE])
         files = for_firmware(files, probe)
-        plan = make_plan(port, files, probe, board)
+        plan = make_plan(port, files, probe, board, recorder=choices.recorder)
         space = survey(repl)
         blobs = {each.name: each.data for each in models}
         home = choose_home(port, choices.home, probe, space, blobs)

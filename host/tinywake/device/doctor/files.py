@@ -10,7 +10,7 @@ from tinywake import __version__
 from tinywake.device.boards import Board
 from tinywake.device.deploy.copy import sha256
 from tinywake.device.deploy.plan import MAIN, cannot_be, propose, remove_by_hand, twins
-from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, Probe
+from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, REC_MODULE, Probe
 from tinywake.device.doctor.findings import Finding, fault, fine, note
 from tinywake.device.firmware import module_for
 from tinywake.device.mpy import built_for, why_refused
@@ -126,8 +126,9 @@ def _modules(port: str, probe: Probe, deploy: str) -> Iterator[Finding]:
     if module is None:
         return
     yield _module(probe, MODULE, module, deploy)
-    if probe.digests.get(PDM_MODULE) is not None:
-        yield _module(probe, PDM_MODULE, module.with_name(Path(PDM_MODULE).name), deploy)
+    for path in (PDM_MODULE, REC_MODULE):  # which only boards have that need them
+        if probe.digests.get(path) is not None:
+            yield _module(probe, path, module.with_name(Path(path).name), deploy)
 
 
 def _module(probe: Probe, path: str, ours: Path, deploy: str) -> Finding:

@@ -22,7 +22,9 @@ __all__ = [
     "Lost",
     "Model",
     "Ok",
+    "Pcm",
     "Profile",
+    "Rec",
     "Score",
     "State",
     "Unknown",
@@ -181,6 +183,31 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Rec:
+    """The board sends what its microphone hears, or no longer does; the counts are since that began."""
+
+    name: ClassVar[str] = "rec"
+    state: str  # on, off
+    mode: str  # stream, hit
+    label: str
+    at: int  # samples, lost ones included
+    frames: int  # sent
+    lost: int  # samples, by the microphone
+    dropped: int  # frames that the output had no room for
+    ring: int  # ms that the board keeps
+    cuts: int  # pieces around hits that are complete
+
+
+@dataclass(frozen=True)
+class Pcm:
+    """A frame of recorded audio."""
+
+    name: ClassVar[str] = "pcm"
+    n: int  # its number
+    d: str  # firmware/SERIAL.md, "Recording"
+
+
+@dataclass(frozen=True)
 class Error:
     """What the board cannot mend, or a command that it refuses."""
 
@@ -209,11 +236,29 @@ class Unknown:
     fields: tuple[tuple[str, str], ...]
 
 
-Event = Boot | Model | Label | State | Score | Level | Hit | Lost | Heap | Ok | File | Profile | Error | End | Unknown
+Event = (
+    Boot
+    | Model
+    | Label
+    | State
+    | Score
+    | Level
+    | Hit
+    | Lost
+    | Heap
+    | Ok
+    | File
+    | Profile
+    | Rec
+    | Pcm
+    | Error
+    | End
+    | Unknown
+)
 
 _KINDS: dict[str, type[Any]] = {
     kind.name: kind
-    for kind in (Boot, Model, Label, State, Score, Level, Hit, Lost, Heap, Ok, File, Profile, Error, End)
+    for kind in (Boot, Model, Label, State, Score, Level, Hit, Lost, Heap, Ok, File, Profile, Rec, Pcm, Error, End)
 }
 _KEYS = {("model", "model"): "name", ("label", "label"): "name"}  # where attribute and key differ
 

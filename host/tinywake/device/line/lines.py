@@ -16,7 +16,9 @@ from tinywake.device.line.events import Event, Unknown, build, escape
 __all__ = ["LIMIT", "LineReader", "encode_command", "encode_line", "named", "parse_line", "printable"]
 
 LIMIT = 160  # bytes of an event, check included
-_KEPT = 256  # bytes of a line that count: its last ones
+_PCM_LIMIT = 840  # of one that carries audio
+_KEPT = 900  # bytes of a line that count: its last ones
+_HELD = 1024  # of a line that has not ended
 
 # Ctrl-U: what somebody had half typed goes.
 _CALL = b"\x15__import__('tinywake.commands').commands.do(\""
@@ -80,7 +82,7 @@ def parse_line(line: bytes) -> Event | None:
     r"""Return the event at the end of a line that is given without its "\n", or None where there is none."""
     line = line.rstrip(b"\r")[-_KEPT:]
     start = line.rfind(b"@")
-    if start < 0 or len(line) - start > LIMIT:
+    if start < 0 or len(line) - start > (_PCM_LIMIT if line.startswith(b"@pcm ", start) else LIMIT):
         return None
     match = _EVENT.fullmatch(line, start)
     if not match or binascii.crc_hqx(line[start:-5], 0xFFFF) != int(match[3], 16):
@@ -93,7 +95,7 @@ def parse_line(line: bytes) -> Event | None:
 
 
 class LineReader:
-    """Cuts a stream of bytes into lines and events. Holds at most one line's last 256 bytes."""
+    """Cuts a stream of bytes into lines and events. Holds at most one line's last KiB."""
 
     def __init__(self) -> None:
         self.events = 0  # lines with a right check, unknown ones included
@@ -117,8 +119,8 @@ class LineReader:
 
     def _keep(self, part: bytes) -> None:
         line = self._tail + part
-        self._cut = self._cut or len(line) > 2 * _KEPT
-        self._tail = line[-2 * _KEPT :]
+        self._cut = self._cut or len(line) > _HELD
+        self._tail = line[-_HELD:]
 
     def _line(self, part: bytes) -> Event | None:
         self._keep(part)

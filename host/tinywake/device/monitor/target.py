@@ -19,10 +19,13 @@ _CLIP = "monitor.wav"  # on the board, in its working directory
 
 
 @contextmanager
-def listening_target(target: str, model: Path, clip: Path) -> Iterator[str]:
-    """The port of an emulated board that hears `clip` in real time, beside its prompt. Raises as connected() does."""
+def listening_target(target: str, model: Path, clip: Path, *, recorder: bool = False) -> Iterator[str]:
+    """The port of an emulated board that hears `clip` in real time, beside its prompt. Raises as connected() does.
+
+    `recorder`: it can record.
+    """
     pcm = read_clip(clip)  # a clip that cannot be read is told before anything starts
-    with connected(target, model) as board:
+    with connected(target, model, recorder=recorder) as board:
         with RawRepl(board.port) as repl:
             BoardFiles(repl, board.directory).put(_CLIP, wav_bytes(pcm))
             repl.exec(f"import tinywake.main\ntinywake.main.start({_CLIP!r}, True)")

@@ -24,6 +24,7 @@ from tinywake.device.line.events import (
     Model,
     Ok,
     Profile,
+    Rec,
     Score,
     State,
 )
@@ -62,6 +63,7 @@ class View:
         self._state: State | None = None
         self._level: Level | None = None
         self._heap: Heap | None = None
+        self._rec: Rec | None = None
         self._error = ""
         self._now = 0  # ms of audio
         self._traces: dict[str, deque[Score]] = {}
@@ -82,6 +84,7 @@ class View:
         match event:
             case Boot():
                 self._boot, self._model, self._error, self.ended = event, None, "", False
+                self._rec = None
                 self._traces.clear()
                 self._profile = []
             case Model():
@@ -100,6 +103,8 @@ class View:
             case Lost():
                 self.lost_samples += event.samples
                 self.lost_lines += event.lines
+            case Rec():
+                self._rec = event
             case Profile():
                 self._take_profile(event)
             case Error() if event.where != "command":
@@ -147,7 +152,7 @@ class View:
 
     def __rich__(self) -> RenderableType:
         """Draw it."""
-        rows: list[RenderableType] = [self._status(), *self._identity(), self._meter()]
+        rows: list[RenderableType] = [self._status(), *self._recording(), *self._identity(), self._meter()]
         rows += [self._trace(label, trace) for label, trace in self._traces.items()]
         if self._hits:
             rows.append(self._hit_table())
@@ -177,6 +182,13 @@ class View:
             parts.append(f"{self._rate:.1f} steps/s")
         text = Text("● " if on else "○ ", style="bold green" if on else "bold yellow")
         return text.append(printable(" · ".join(parts)), style="bold")
+
+    def _recording(self) -> list[Text]:
+        if self._rec is None or self._rec.state != "on":
+            return []
+        what = f'"{self._rec.label}"' if self._rec.label else "without a label"
+        how = " around hits" if self._rec.mode == "hit" else f" · {_clock(self._rec.at // _SAMPLES_MS)}"
+        return [Text(printable(f"● RECORDING: its sound goes over this line · {what}{how}"), style="bold white on red")]
 
     def _identity(self) -> list[Text]:
         parts = []

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 
-from tinywake.device.line.events import PROTOCOL, Boot, End, Event, Heap, Hit, Label, Level, Score, State, as_json
+from tinywake.device.line.events import PROTOCOL, Boot, End, Event, Heap, Hit, Label, Level, Pcm, Score, State, as_json
 from tinywake.device.line.lines import printable
 from tinywake.device.monitor.files import Files
 from tinywake.device.monitor.keys import HELP, Keys, command
@@ -151,6 +151,8 @@ class _Watch:
         if told.line:
             self._line_changed(view, told)
         for event in view.reader.feed(told.data):
+            if isinstance(event, Pcm):  # somebody's voice, which is not for logs
+                continue
             _check(event, view.port)
             view.apply(event)
             if answer := session.answered(event):
