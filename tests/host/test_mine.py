@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from tinywake.__main__ import main
-from tinywake.audio import player as players
 from tinywake.audio.clips import RATE, Pcm, read_blocks, read_clip
 from tinywake.audio.folders import recordings
+from tinywake.audio.live import player as players
 from tinywake.core import Listener, Model
 from tinywake.errors import AudioError, ConfigError, ToolError
 from tinywake.pipeline.evaluation.contenders import Contender, contenders_of

@@ -47,7 +47,7 @@ def listen(
     seconds: Annotated[float | None, typer.Option(help="Leave after so long, with --mic.", min=0)] = None,
 ) -> None:
     """Listen to clips or a microphone. Standard output carries only hits, one JSON object a line."""
-    from tinywake.audio.microphone import Microphone
+    from tinywake.audio.live.microphone import Microphone
     from tinywake.files import keep_apart
     from tinywake.pipeline.hearing import ScoreBook, hear, hear_live
 

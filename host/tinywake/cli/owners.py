@@ -64,7 +64,7 @@ def mine(
     as_json: Json = False,
 ) -> None:
     """Find false accepts and near misses in hours of sound, label them, train on them; docs/mining.md."""
-    from tinywake.audio.player import player
+    from tinywake.audio.live.player import player
     from tinywake.pipeline.mining.ask import label_by_ear
     from tinywake.pipeline.mining.mine import Wanted, against
     from tinywake.pipeline.mining.mine import mine as run
