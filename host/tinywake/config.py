@@ -127,6 +127,7 @@ class Augment:
     """[augment]: what rooms, noise and microphones do. A share is the part of the streams it happens to."""
 
     speed: tuple[float, float] = _key((0.88, 1.14), 0.5, 2.0)  # resampling: pace, pitch and formants together
+    tempo: tuple[float, float] = _key((1.0, 1.0), 0.5, 2.0)  # pace alone, of whole streams
     warp: float = _key(0.08, 0.0, 0.3)  # frequency axis, either way
     noise: float = _key(0.85, 0.0, 1.0)
     snr_db: tuple[float, float] = _key((3.0, 35.0), -20.0, 80.0)
@@ -176,12 +177,14 @@ class Training:
     """[train]: how long and how fast."""
 
     seed: int = _key(1, 0, 2**31 - 1)
+    seeds: int = _key(1, 1, 20)  # networks trained; the one that validates best stays
     steps: int = _key(1500, 1, 1_000_000)
     batch: int = _key(128, 4, 4096)
     learning_rate: float = _key(2e-3, 1e-6, 1.0)
     dropout: float = _key(0.1, 0.0, 0.9)
     average: float = _key(0.995, 0.0, 0.99999)  # decay of the moving average of the weights
     checks: int = _key(4, 1, 100)  # times a checkpoint is scored on the validation voices
+    base: str | None = _key(None)  # weights.npz of another training, beside the recipe or below: begins with its layers
     rankings: int = _key(0, 0, 100)  # times all streams without the word are scored, to draw the hardest more often
 
 

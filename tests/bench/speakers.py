@@ -66,7 +66,7 @@ def write(path: Path, rows: list[Row]) -> None:
 
 
 def deal(shared: Path, word: str, folder: Path, count: int, *, clean: bool) -> None:
-    """Write FOLD/train.csv, positives.csv, negatives.csv and noise.csv for each fold."""
+    """Write FOLD/train.csv, positives.csv, negatives.csv and noise.csv for each fold, and all.csv to ship a model."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [row for row in rows_of(shared) if not (clean and row["speaker"].startswith(_NO_DERIVATIVES))]
     dropped = without_copies(rows, word, folder)
@@ -81,6 +81,7 @@ def deal(shared: Path, word: str, folder: Path, count: int, *, clean: bool) -> N
     fold = folds_of(says, {name: seconds for name, seconds in lasts.items() if name not in says}, count)
     for row in rows:  # the word has too few people to spare one: other talk and synthetic voices choose the checkpoint
         row["split"] = "train" if row["speaker"] in says else ""
+    write(folder / "all.csv", rows)
     noises = sorted({row["speaker"] for row in rows if row["transcript"] == "noise"})
     fold.update({name: index % count for index, name in enumerate(noises)})
     for k in range(count):

@@ -226,8 +226,10 @@ def test_both_classes_have_one_shape_and_the_seed_decides() -> None:
     assert not np.array_equal(made[0].features, other.features)
 
 
-def test_labels_point_at_the_end_of_the_word() -> None:
+@pytest.mark.parametrize("tempo", [(1.0, 1.0), (0.7, 1.4)])
+def test_labels_point_at_the_end_of_the_word(tempo: tuple[float, float]) -> None:
     quiet = Augment(noise=0.0, room=0.0, band=0.0, clipping=0.0, warp=0.0, speed=(1.0, 1.0), peak_db=(-3.0, -3.0))
+    quiet = replace(quiet, tempo=tempo)
     recipe = Recipe(**{**vars(RECIPE), "augment": quiet})
     source = Sources(words=[Take(noise(0.6))], near=[], other=[Take(noise(0.01))], sentences=[Take(noise(0.01))])
     made = dataset.build((source, source), recipe, loudness)

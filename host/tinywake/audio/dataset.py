@@ -22,7 +22,7 @@ from tinywake.audio.augment.channel import Channel
 from tinywake.audio.augment.masks import mask
 from tinywake.audio.augment.sound import Rng, Sound, fade
 from tinywake.audio.clips import RATE, stretch
-from tinywake.audio.features import CHANNELS, FRAME, Extract, samples_of, to_int8, warp
+from tinywake.audio.features import CHANNELS, FRAME, Extract, frames_of, samples_of, spread, to_int8, warp
 from tinywake.audio.pool import Pool
 from tinywake.audio.sources import Sources, Take
 from tinywake.audio.voices.census import Census
@@ -144,6 +144,7 @@ def _as_used(recipe: Recipe) -> Recipe:
         speed=(1.0, 1.0),
         warp=0.0,
         clipping=0.0,
+        tempo=(1.0, 1.0),
         snr_db=(min(max(low, _MILD_DB), high), high),
         low_pass=0.0,
         telephone=0.0,
@@ -201,9 +202,9 @@ class _Mixer:
         rng = np.random.default_rng([self._seed, 12, index])
         kind = rng.choice(["near", "sentence", "other", "part", "none"], p=[0.3, 0.4, 0.12, 0.1, 0.08])
         if kind == "sentence" or (kind == "near" and not self._near) or (kind == "other" and not self._other):
-            return self._silent(self._talk_sound(self._layout.frames, rng), rng)
+            return self._silent(self._talk_sound(self._heard(rng), rng), rng)
         if kind == "none":
-            return self._silent(np.zeros(samples_of(self._layout.frames + _LEAD), np.float32), rng)
+            return self._silent(np.zeros(samples_of(self._heard(rng) + _LEAD), np.float32), rng)
         if kind == "part":
             return self._stream(_part_of(self._pick(self._parts, rng), rng), rng, False)
         return self._stream(self._pick(self._near if kind == "near" else self._other, rng), rng, False)
@@ -216,6 +217,13 @@ class _Mixer:
         """A stream at which nothing must be heard."""
         return self._finish(sound, rng, frames), np.full(STEPS, NEGATIVE, np.uint8), 0
 
+    def _heard(self, rng: Rng) -> int:
+        """Frames that are heard for a stream: as many as it has, or more or fewer, which `_finish` makes as many."""
+        low, high = self._recipe.augment.tempo
+        if low == high == 1.0:
+            return self._layout.frames
+        return round(self._layout.frames * float(np.exp(rng.uniform(np.log(low), np.log(high)))))
+
     def _pick(self, pool: Pool, rng: Rng) -> Take:
         """A take of the pool at another speed."""
         take = pool.pick(rng)
@@ -224,16 +232,17 @@ class _Mixer:
 
     def _stream(self, take: Take, rng: Rng, wanted: bool) -> _Stream:
         """The take somewhere in a stream, often between other speech."""
-        layout = self._layout
-        length = len(take.pcm) // FRAME
+        layout, heard = self._layout, self._heard(rng)
+        tempo = heard / layout.frames
+        length = int(len(take.pcm) / FRAME / tempo)
         lowest, highest = layout.window - (10 if take.exact else 0), layout.frames - 30
         last = int(rng.integers(lowest, highest + 1))
         first = last - length
         if not take.exact:
             first = max(first, min(layout.window - 70, highest - 40))
             last = first + length
-        sound = np.zeros(samples_of(layout.frames + _LEAD), np.float32)
-        start = (first + _LEAD) * FRAME
+        sound = np.zeros(samples_of(heard + _LEAD), np.float32)
+        start = (round(first * tempo) + _LEAD) * FRAME
         gain = 10 ** (rng.uniform(-6, 6) / 20)
         if rng.random() < 0.4:
             self._say(sound, start - int(rng.uniform(0.03, 0.6) * RATE), rng, gain, before=True)
@@ -262,11 +271,14 @@ class _Mixer:
         return sound
 
     def _finish(self, sound: Sound, rng: Rng, frames: int = 0) -> NDArray[np.int8]:
-        """Channel, front end from a random earlier moment on, frequency warp, map to int8."""
+        """Channel, front end from a random earlier moment on, warps of time and frequency, map to int8."""
         frames = frames or self._layout.frames
+        heard = frames_of(len(sound)) - _LEAD
         skipped = int(rng.integers(0, _LEAD + 1))
         pcm = self._channel(sound[skipped * FRAME :], rng)
-        features = self._extract(pcm)[-frames:]
+        features = self._extract(pcm)[-heard:]
+        if heard != frames:
+            features = spread(features, frames)
         width = self._recipe.augment.warp
         if width and rng.random() < 0.7:
             features = warp(features, float(rng.uniform(1 - width, 1 + width)))

@@ -19,6 +19,7 @@ __all__ = [
     "Extract",
     "frames_of",
     "samples_of",
+    "spread",
     "to_int8",
     "warp",
 ]
@@ -48,11 +49,20 @@ def to_int8(features: NDArray[np.uint16]) -> NDArray[np.int8]:
     return np.clip(mapped, -128, 127).astype(np.int8)
 
 
+def spread(features: NDArray[np.uint16], frames: int) -> NDArray[np.uint16]:
+    """[n, 40] over [frames, 40]: the same speech, slower or faster at the same pitch."""
+    return _between(features, np.linspace(0, len(features) - 1, frames))
+
+
 def warp(features: NDArray[np.uint16], factor: float) -> NDArray[np.uint16]:
     """[frames, 40] as if the vocal tract were `factor` times as long: channel c is read at c * factor."""
-    at = np.clip(np.arange(CHANNELS) * factor, 0, CHANNELS - 1)
+    return _between(features.T, np.clip(np.arange(CHANNELS) * factor, 0, CHANNELS - 1)).T
+
+
+def _between(rows: NDArray[np.uint16], at: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Rows [n, m] read at places between them: [len(at), m]."""
     low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, CHANNELS - 1)
-    part = at - low
-    mixed = features[:, low] * (1 - part) + features[:, high] * part
+    high = np.minimum(low + 1, len(rows) - 1)
+    part = (at - low)[:, None]
+    mixed = rows[low] * (1 - part) + rows[high] * part
     return np.asarray(np.rint(mixed), dtype=np.uint16)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from tinywake.audio.dataset import Dataset
 from tinywake.config import Recipe
-from tinywake.learn import interrupted
 from tinywake.learn.batches import Batches
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
 from tinywake.learn.networks import Calibration, training_network
+from tinywake.learn.saved import begin_with, load_state, save_state
 
 __all__ = ["Trained", "fit", "set_threads"]
 
@@ -53,24 +53,24 @@ def set_threads(threads: int) -> None:
 
 def fit(
     dataset: Dataset, recipe: Recipe, progress: Progress | None = None, *, seed: int | None = None,
-    kept: Path | None = None, start: Sequence[NDArray[np.float32]] | None = None,
+    kept: Path | None = None, base: Path | None = None,
 ) -> Trained:  # fmt: skip
     """Train a network; the checkpoint is the one with the fewest misses at the recipe's false accepts.
 
-    seed: of the network, else the recipe's. kept: a file for what an interrupted run needs to go on; it is removed at
-    the end. start: weights to begin with, in the model's order, else random ones. The same data, recipe and machine
+    seed: of the network, else the recipe's. kept: a file for what an interrupted run needs to go on (a finished one has
+    nothing left to do). base: weights to begin with (``saved``), else random ones. The same data, recipe and machine
     give the same weights, interrupted or not.
     """
     tf.config.experimental.enable_op_determinism()
     train = recipe.train
     seed = train.seed if seed is None else seed
     model = training_network(recipe.network, dataset.outputs, train.dropout, seed)
-    if start is not None:
-        model.set_weights(start)
+    if base is not None:
+        begin_with(model, base)
     step = _Step(model, dataset, recipe, seed)
     batches = Batches(dataset.labels, train.batch, seed)
     first, best, chosen_weights = 0, None, model.get_weights()
-    state = interrupted.load(kept)
+    state = load_state(kept)
     if state is not None:
         first, best = int(state["next"]), Judgement.of(state)
         chosen_weights = [state[f"best.{n}"] for n in range(len(chosen_weights))]
@@ -90,14 +90,12 @@ def fit(
             judged = judge(model, weights, dataset, recipe)
             if best is None or judged.order < best.order:
                 best, chosen_weights = judged, weights
-        if kept is not None and (index + 1) % _KEEP == 0:
+        if kept is not None and ((index + 1) % _KEEP == 0 or index + 1 == train.steps):
             bests = {f"best.{n}": value for n, value in enumerate(chosen_weights)}
             known = {} if best is None else best.state()
-            interrupted.save(kept, {"next": np.array(index + 1), **bests, **known, **step.state(), **batches.state()})
+            save_state(kept, {"next": np.array(index + 1), **bests, **known, **step.state(), **batches.state()})
     assert best is not None
     model.set_weights(chosen_weights)
-    if kept is not None:
-        kept.unlink(missing_ok=True)
     if progress:
         progress("training", 1.0)
     return Trained(model, best)

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,10 +23,10 @@ from tinywake.audio.voices.census import Census
 from tinywake.compiler.build import compile_tflite
 from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.core import Frontend, Model
-from tinywake.errors import FormatError, ToolError
+from tinywake.errors import ConfigError, FormatError, ToolError
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
 from tinywake.evaluate.plots import plot_det
-from tinywake.files import cache_folder, check_writable, write_beside
+from tinywake.files import cache_folder, check_writable, why_unread, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.card import card
 from tinywake.pipeline.datareport.report import refuse_faults
@@ -39,6 +40,7 @@ STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "training
 
 _FORMAT = 6  # change it when the same inputs give another model
 _KEPT = 4  # sets of streams that stay in the cache
+_BETWEEN_SEEDS = 1000  # from one network's seed to the next one's, of [train] seeds
 _THREADS = 2  # fixed, for the order of floating-point sums depends on it
 
 
@@ -85,7 +87,8 @@ def train(
     progress: Progress | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> TrainResult:
-    """Train the recipe's word, with any folders of recordings; write model.*, det.png and CARD.md into `out_dir`.
+    """Train the recipe's word, with any folders of recordings; write model.*, det.png, CARD.md and
+    weights.npz (float, for ``train.base``) into `out_dir`.
 
     Recordings with a fault are refused before anything is spoken, and `warn` is told what is doubtful in them
     (``datareport``). Clips and features are kept in the cache and used again; when nothing changed since model.json was
@@ -96,14 +99,20 @@ def train(
     if importlib.util.find_spec("tensorflow") is None:
         raise ToolError("training needs TensorFlow: pip install 'tinywake[train]'")
     sound = sources.identity(recipe, data_dirs)
-    key = fingerprint(_FORMAT, __version__, importlib.metadata.version("tensorflow"), recipe, sound)
+    base = None if recipe.train.base is None else recipe_path.parent / recipe.train.base
+    began = None if base is None else _digest(base)
+    key = fingerprint(_FORMAT, __version__, importlib.metadata.version("tensorflow"), recipe, sound, began)
     finished = _finished(out_dir, key)
     if finished:
         return finished
     check_writable(out_dir / "model.twm", new_folder=True)
     data = _streams(recipe, data_dirs, sound, progress, warn)
     with diary_in(cache_folder() / "tensorflow.log"):
-        content, curve = _learn(recipe, data, cache_folder() / "training" / f"{key[:40]}.npz", progress)
+        kept = cache_folder() / "training" / key[:40]
+        trained, content, curve = _learn(recipe, data, kept, base, progress)
+        from tinywake.learn.saved import save_weights
+
+        save_weights(out_dir / "weights.npz", trained)
     low, high = curve.room(recipe.detector.false_accepts_per_hour)
     # Midway between what the validation voices allow: voices not heard yet are less sure in either direction.
     chosen = recipe.detector.threshold
@@ -187,12 +196,35 @@ def _extractor() -> Extract:
     return extract
 
 
-def _learn(recipe: Recipe, data: dataset.Dataset, kept: Path, progress: Progress | None) -> tuple[bytes, DetCurve]:
+def _share(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """Progress of one of `count` runs, as a part of all."""
+    if progress is None or count == 1:
+        return progress
+    return lambda stage, fraction: progress(stage, (number + fraction) / count)
+
+
+def _digest(base: Path) -> str:
+    try:
+        return hashlib.sha256(base.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"train.base: {base}: {why_unread(error)}") from error
+
+
+def _learn(
+    recipe: Recipe, data: dataset.Dataset, kept: Path, base: Path | None, progress: Progress | None
+) -> tuple[Any, bytes, DetCurve]:
+    """The float network, the int8 one as .tflite, and the curve of that."""
     from tinywake.learn import convert, judge, networks  # tensorflow takes seconds to import
     from tinywake.learn import train as training
 
     training.set_threads(_THREADS)
-    trained = training.fit(data, recipe, progress, kept=kept)
+    parts = [kept / f"{n}.npz" for n in range(recipe.train.seeds)]
+    runs = []
+    for n, part in enumerate(parts):
+        seed = recipe.train.seed + _BETWEEN_SEEDS * n
+        runs.append(training.fit(data, recipe, _share(progress, n, len(parts)), seed=seed, kept=part, base=base))
+    trained = min(runs, key=lambda run: run.judgement.order)
+    shutil.rmtree(kept, ignore_errors=True)
     if progress:
         progress("converting", 0.0)
     net = recipe.network
@@ -201,4 +233,4 @@ def _learn(recipe: Recipe, data: dataset.Dataset, kept: Path, progress: Progress
     scores = [convert.score_streams(content, part, net.stride) for part in (data.positives, data.negatives)]
     if progress:
         progress("converting", 1.0)
-    return content, judge.curve_of(scores[0], scores[1], data, judge.rule_of(recipe))
+    return trained.model, content, judge.curve_of(scores[0], scores[1], data, judge.rule_of(recipe))
