@@ -125,7 +125,7 @@ def mine(
         )
     (given,) = contenders_of([model], asked.label)
     recordings = [path for each in audio for path in (list_clips(each) if each.is_dir() else [each])]
-    check_writable(out / "mined.json")
+    check_writable(out / "mined.json", new_folder=True)
     key = fingerprint(_FORMAT, given.digest, given.threshold, asked.near)
     folder = MiningFolder.open(out, key, given.label)
     heard_s = 0.0
