@@ -102,12 +102,15 @@ def eval_(
     ] = None,
     gate: GateFile = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="PNG of the DET curves to write.")] = None,
+    card: Annotated[Path | None, typer.Option(help="The model's CARD.md: note the figures in it.")] = None,
+    set_: Annotated[str | None, typer.Option("--set", help="With --card: what the clips are called there.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure misses against false accepts per hour: in quiet, in noise, by speaker; docs/evaluating.md."""
     from tinywake.evaluate.det.alarms import write_alarms
     from tinywake.files import check_writable, keep_apart
     from tinywake.pipeline.evaluation.keep import check_keepable, keep_threshold
+    from tinywake.pipeline.evaluation.noted import note_in_card
     from tinywake.pipeline.evaluation.run import Questions, evaluate, parse_budgets
 
     chosen = [*(models or ()), *(model or ())]
@@ -117,6 +120,8 @@ def eval_(
         raise typer.BadParameter("--write and -o store the threshold of a budget: name one with --fa-per-hour")
     if out is not None and (write or len(chosen) > 1):
         raise typer.BadParameter("-o is a copy of one model: leave --write and other models out")
+    if (card is None) != (set_ is None) or (card is not None and len(chosen) > 1):
+        raise typer.BadParameter("--card is of one model, and --set names the clips: give both, and one model")
     asked = Questions(label, gate, parse_budgets(fa_per_hour), tuple(noise or ()), snr, cross_fit, seed)
     keep_apart((plot, out), chosen)
     for each in chosen if write or out is not None else ():
@@ -132,6 +137,8 @@ def eval_(
         for judged, path in zip(result.models, chosen, strict=True)
         if write or out is not None
     ]
+    if card is not None:
+        note_in_card(card, set_ or "", result.models[0])
     if plot is not None:
         result.plot(plot)
     written = 0

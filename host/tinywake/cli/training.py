@@ -23,10 +23,17 @@ def train(
     recipe: Annotated[Path, typer.Argument(help="recipe.toml: the word and how to train it.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results [beside the recipe].")] = None,
     data: Annotated[list[Path] | None, typer.Option("--data", help=_DATA)] = None,
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="Refuse recordings whose licence forbids a model that others are given.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a wake word: recipe -> model.tflite and model.twm."""
+    from tinywake.pipeline.credits import refuse_unshippable
     from tinywake.pipeline.train import train as run
+
+    if shipped:
+        refuse_unshippable(tuple(data or ()))
 
     with stages("starting") as advance:
         result = run(

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinywake import __version__
 from tinywake.audio.voices.census import Census
 from tinywake.compiler.build import Compiled
 from tinywake.config import Recipe
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
+from tinywake.pipeline.credits import Credit, credits_of
 
 __all__ = ["card"]
 
@@ -37,7 +39,7 @@ def card(
     recordings = ", ".join(folder.name for folder in data) or "none"
     return f"""# {recipe.word.label}
 
-Written by `tinywake train`; the recipe has every parameter.
+Written by `tinywake train` {__version__}; the recipe has every parameter.
 
 | | |
 |---|---|
@@ -59,6 +61,37 @@ On the voices that chose the threshold (so these are no independent figures), {c
 
 At the threshold in the file: {100 * missed_here:.1f} % missed, {counted_here} false
 accepts ({low:.1f} to {high:.1f} an hour at 95 %). The curve is det.png.
-
+{_credits(credits_of(data))}
 Measure it on people before relying on it: `tinywake eval --model model.twm --positives DIR --negatives DIR`.
 """
+
+
+def _credits(credits: Sequence[Credit]) -> str:
+    """The recordings by source and licence; no speaker is named."""
+    if not credits:
+        return ""
+    rows = "\n".join(
+        f"| {_cell(each.folder)} | {_cell(each.source)} | {_cell(each.licence)} | {len(each.files):,} |"
+        for each in credits
+    )
+    wrong = [each for each in credits if each.forbids]
+    unknown = sum(len(each.files) for each in credits if not each.known)
+    notes = []
+    if wrong:
+        clips = sum(len(each.files) for each in wrong)
+        notes.append(f"The licence of {clips:,} clips forbids derivatives: this model is not to be given to others.")
+    if unknown:
+        notes.append(f"Of {unknown:,} clips no manifest names the licence.")
+    said = "".join(f"\n{note}\n" for note in notes)
+    return f"""
+Recordings it was made of, with thanks to those who speak in them; one speaker in five chose the threshold instead of
+training:
+
+| folder | source | licence | clips |
+|---|---|---|--:|
+{rows}
+{said}"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/") or "-"

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""The sound devices of the computer: what its microphone hears, and clips out loud."""
+"""Sound into and out of this computer."""
 
 __all__: list[str] = []
