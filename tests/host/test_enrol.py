@@ -30,8 +30,10 @@ from tinywake.core import Listener, Model
 from tinywake.errors import AudioError, ModelError, ToolError
 from tinywake.evaluate.sounds.quiet import framed
 from tinywake.pipeline.enrolment import background
+from tinywake.pipeline.enrolment.background import gather_background
 from tinywake.pipeline.enrolment.ear import Ear
 from tinywake.pipeline.enrolment.enrol import Owner, enrol
+from tinywake.pipeline.enrolment.shift import Shift
 from tinywake.pipeline.evaluation.contenders import contenders_of
 from tinywake.pipeline.listening import source_of
 
@@ -343,3 +345,18 @@ def test_published_models_have_heads_that_are_read_and_written(reference: Path, 
         data = compile_tflite(given.network, listening=given.listening(), provenance=given.provenance).blob
         head = read_head(data, manifest.name)
         assert with_head(data, head, head.weights[0], int(head.bias[0])) == data
+
+
+def test_utterances_that_would_cost_others_the_word_are_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: three clips of another word were written as "nothing to gain".
+    monkeypatch.setattr("tinywake.pipeline.enrolment.enrol._LOSS", -1.0)  # as if every gain lost somebody
+    monkeypatch.setattr(Shift, "heard", lambda self, moved, clips: 0)
+    monkeypatch.setattr(
+        "tinywake.pipeline.enrolment.enrol.gather_background",
+        lambda *given: replace(gather_background(*given), others=(np.zeros((9, 360), np.int8),)),
+    )
+    with pytest.raises(AudioError, match="cannot be enrolled"):
+        enrol(folder / "beep.twm", owner(folder), tmp_path / "out.twm")
+    assert not (tmp_path / "out.twm").exists()

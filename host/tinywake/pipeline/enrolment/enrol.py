@@ -117,7 +117,12 @@ def adapt(
         best = gain, moved
         if all(score >= wanted for score in _left_out(shift, said, gain)):
             break
-    return best or (0.0, None)
+    if best is None:
+        raise AudioError(
+            f"these utterances cannot be enrolled: any change towards them loses {given.label!r} in other voices; "
+            "check that they are the word, or train with them (--data)"
+        )
+    return best
 
 
 def _left_out(shift: Shift, said: Sequence[Said], gain: float) -> list[int]:

@@ -121,10 +121,18 @@ class Shift:
         return float(np.partition(logits, len(logits) - top)[-top:].mean())
 
     def _pieces(self, logits: _Floats) -> list[_Floats]:
-        """Of two seconds at most: how high a long recording gets says little about a short utterance."""
-        size = max(2 * self._rule.window, 2000 // self._rule.step_ms)
+        """Of four seconds at most, as long as a sentence: how high an hour gets says little about an utterance.
+
+        The quiet end of a clip is no piece of its own, or nearly everything would stand above it.
+        """
+        size = max(2 * self._rule.window, 4000 // self._rule.step_ms)
         clips = [logits[a:b] for a, b in zip(self._bounds, self._bounds[1:], strict=False)]
-        return [clip[at : at + size] for clip in clips for at in range(0, len(clip), size)]
+        return [
+            clip[at : at + size]
+            for clip in clips
+            for at in range(0, len(clip), size)
+            if not at or len(clip) - at >= size // 2
+        ]
 
     def _peak(self, logits: _Floats) -> float:
         window = self._rule.window
