@@ -13,7 +13,7 @@ HAS_ARM = $(shell command -v arm-none-eabi-gcc)
 HAS_RISCV = $(shell command -v riscv64-unknown-elf-gcc)
 BUILD_TARGET = firmware/targets
 
-.PHONY: help setup demo test test-targets bench fuzz lint format modules modules-all unix targets targets-all clean distclean
+.PHONY: help setup demo test test-targets bench soak fuzz lint format modules modules-all unix targets targets-all clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ targets-all: targets  ## and those that take longer to build: Armv7E-M and Xtens
 
 bench: .venv/tinywake.stamp modules-all targets-all  ## docs/BENCHMARKS.md: what everything costs, counted again (ARGS="--target rp2040")
 	@$(PY) tests/bench/benchmarks.py $(ARGS)
+
+soak: .venv/tinywake.stamp modules unix  ## a board that hears for long, noise on its line, models swapped (HOURS=24 TARGET=unix)
+	@$(PY) tests/bench/soak.py --hours $(or $(HOURS),24) --target $(or $(TARGET),unix) $(ARGS)
 
 clean:  ## remove what was built here; the cache and .venv stay
 	rm -rf build .mypy_cache .pytest_cache .ruff_cache

@@ -2,6 +2,7 @@
 """What a host may ask of the app: the commands of firmware/SERIAL.md. Imported when the first one comes."""
 
 import gc
+from binascii import a2b_base64
 
 import _tinywake
 
@@ -9,7 +10,7 @@ from . import inbox, main
 from .link import escape
 from .port import port
 
-__all__ = ("Lines", "do", "reload")
+__all__ = ("Lines", "do", "reload", "say_failure", "say_ok")
 
 MOST = 40  # lines that wait; what is more is dropped and counted
 SHOWN = 80  # bytes of a path
@@ -72,6 +73,8 @@ def do(line):
 
 
 def _obey(line):
+    if not line.startswith(b"@piece "):
+        gc.collect()  # what a command leaves behind is to lie low, and a large piece be left for a model
     out = Lines()
     number = 0
     try:
@@ -82,31 +85,51 @@ def _obey(line):
             raise ValueError("unknown command")
         value = command(out, number, fields)
         if value is not False:  # else answered later
-            _say_ok(out, number, value)
+            say_ok(out, number, value)
     except Exception as error:
-        _say_failure(out, number, error)
+        say_failure(out, number, error)
     out.send()
 
 
-def reload(path, number):
-    """Load a model and answer; where it cannot be loaded the one before it is back. Whether it listened is kept."""
+def reload(path, number, then=None):
+    """Load a model and answer; where it cannot be loaded the one before it is back. Whether it listened is kept.
+
+    `then(error)` is called after either; after a success what it returns is the answer's value.
+    """
     out = Lines()
-    before = main.options
+    before = dict(main.options)
     listened = main.listener and main.listener.listening
+    failed = False
+    gc.collect()  # what is allocated from here on is not to lie where the old model lay, should it have to come back
     try:
         options = dict(before)
         options["model"] = path
+        options["gate"] = main.opened[1] or options.get("gate")
         main.load(**options)
-        _say_ok(out, number, None)
+        say_ok(out, number, then and then(None))
     except Exception as error:
-        _say_failure(out, number, error)
-        main.load(**before)
+        say_failure(out, number, error)
+        if then:
+            then(error)
+        failed = True
+    if failed:  # and that error is gone
+        _load_again(before, out)
     if listened:
         _listen()
     out.send()
 
 
-def _say_ok(out, number, value):
+def _load_again(options, out):
+    """Where the heap is in too small pieces for that, or the file has gone, begin anew as after power-on."""
+    try:
+        main.load(**options)
+    except (OSError, ValueError, MemoryError):
+        out.send()
+        port.restart()
+
+
+def say_ok(out, number, value):
+    """Command `number` has been carried out."""
     out.begin(b"@ok")
     out.number(b" id=", number)
     if value is not None:
@@ -114,7 +137,8 @@ def _say_ok(out, number, value):
     out.end()
 
 
-def _say_failure(out, number, error):
+def say_failure(out, number, error):
+    """Or has not."""
     out.begin(b"@error where=command")
     out.number(b" id=", number)
     out.text(b" what=", escape(str(error) or type(error).__name__, 80))
@@ -196,14 +220,71 @@ def _models(out, number, fields):
 
 def _load(out, number, fields):
     path = _unescape(fields["path"])
+    keep = fields.get("keep") == "1"
+    then = (lambda error: error or _keep(path)) if keep else None
     if (
         inbox.looping and main.listener and main.listener.listening
     ):  # that loop holds the old model, which is to go first
-        inbox.told = path, number
+        inbox.told = path, number, then
         main.stop()
     else:
-        reload(path, number)
+        reload(path, number, then)
     return False
+
+
+def _keep(path):
+    from .swap import select
+
+    select("model", path)
+
+
+def _put(out, number, fields):
+    from .incoming import put
+
+    _check_idle()
+    return put(_unescape(fields["name"]), int(fields["size"]), fields["sha"])
+
+
+def _piece(out, number, fields):
+    from .incoming import drop, found
+
+    transfer = found(fields["sha"])
+    data = fields["data"].encode()
+    data = a2b_base64(data + b"=" * (-len(data) % 4))
+    try:
+        transfer.take(int(fields["at"]), data)
+    except OSError:
+        drop(True)
+        raise
+    return transfer.have
+
+
+def _swap(out, number, fields):
+    from . import handover
+    from .incoming import found, under_way
+
+    head = fields["sha"]
+    if main.listener and isinstance(main.listener.task, handover.Handover):
+        return False  # it is answered when that is over
+    if head and handover.done.startswith(head) and not under_way():
+        return 1  # asked again
+    transfer = found(head)
+    if transfer.have < transfer.size:
+        raise ValueError("%d of %d bytes are here" % (transfer.have, transfer.size))
+    handover.begin(transfer, number)
+    return False
+
+
+def _check_idle():
+    """Raise ValueError where a recording has the line or a model is about to take over; one on trial is not kept."""
+    if main.listener and main.listener.report.recorder:
+        raise ValueError("busy: a recording has the line")
+    if main.listener and main.listener.task:
+        from .handover import Trial
+
+        if not isinstance(main.listener.task, Trial):
+            raise ValueError("busy: a model is about to take over")
+        main.listener.task = None
 
 
 def _profile(out, number, fields):
@@ -236,4 +317,7 @@ _COMMANDS = {
     "profile": _profile,
     "label": _label,
     "record": _record,
+    "put": _put,
+    "piece": _piece,
+    "swap": _swap,
 }

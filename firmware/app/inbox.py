@@ -5,6 +5,7 @@ They are found whatever else comes there: firmware/SERIAL.md, "Commands". Nothin
 """
 
 import gc
+import sys
 
 from . import main
 from .link import LIMIT
@@ -12,11 +13,14 @@ from .port import port
 
 __all__ = ("Inbox", "loop")
 
-MOST = 32  # bytes taken between two buffers
+MOST, FAST = 32, 128  # bytes taken between two buffers; while a model comes
+_ROOM = LIMIT + 2  # for what closes the call at the prompt
+_COMMANDS = __name__.rpartition(".")[0] + ".commands"
 IDLE_MS = 20  # between two looks at the line, where the loop waits to be told to start again
 
 looping = False  # loop() runs
-told = None  # what it does when its listener has stopped: "start", "stop", a path and a command's id; None: it ends
+most = MOST
+told = None  # what it does when its listener has stopped: "start", "stop", what reload() takes; None: it ends
 
 
 class Inbox:
@@ -25,12 +29,12 @@ class Inbox:
     def __init__(self, read, obey):
         self._read = read
         self._obey = obey
-        self._buf = bytearray(LIMIT)
+        self._buf = bytearray(_ROOM)
         self._len = 0  # 0: no command has begun
 
     def poll(self):
-        """Take what has come, up to MOST bytes."""
-        left = MOST
+        """Take what has come, up to `most` bytes."""
+        left = most
         while left:
             byte = self._read()
             if byte < 0:
@@ -47,7 +51,7 @@ class Inbox:
         elif byte == 0x40:
             self._buf[0] = byte
             self._len = 1
-        elif self._len == LIMIT:
+        elif self._len == _ROOM:
             self._len = 0
         elif self._len:
             self._buf[self._len] = byte
@@ -84,7 +88,8 @@ def _run(listener, inbox):
 
 
 def _obey(line):
-    gc.collect()  # see __init__.py
+    if _COMMANDS not in sys.modules:
+        gc.collect()  # see __init__.py
     try:
         from .commands import do
     except MemoryError:

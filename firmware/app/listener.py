@@ -21,6 +21,7 @@ class Listener(Engine):
         self.listening = False
         self._more = False  # the microphone has not ended
         self.between = None  # what run() calls between two buffers
+        self.task = None  # task(listener) is called between two buffers, however it is driven, and returns the next
         self._buffer = bytearray(2 * self.native.step_samples)
         self._callback = self._heard_audio  # bound once: taking a method allocates
 
@@ -108,6 +109,8 @@ class Listener(Engine):
 
     def _got(self, count):
         self.lost = self.mic.lost
+        if self.task:
+            self.task = self.task(self)
         self.take(self._buffer, count // 2)
         self._more = count > 0
         if count or self.native.due:  # at the end, what the network has not yet caught up with

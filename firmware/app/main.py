@@ -28,6 +28,7 @@ __all__ = ("load", "run", "start", "stop")
 listener = None  # the one that load() made
 link = Link(port.write)
 options = {}  # of the last load()
+opened = (None, None)  # paths, or what was given, of the model and of its gate
 mic = (None, None)  # what port.microphone() was given
 
 
@@ -37,7 +38,7 @@ def load(model=None, score="live", on_hit=None, gate=None):
     Default: the best of port.find_models() that can be opened, behind the gate that the board has, if it can be; of all
     that cannot there is an error line each. A model that is named has no gate but one that is named too.
     """
-    global listener, options
+    global listener, options, opened
     stop()
     listener = None  # before the new arena is allocated
     options = {"model": model, "score": score, "on_hit": on_hit, "gate": gate}
@@ -47,7 +48,7 @@ def load(model=None, score="live", on_hit=None, gate=None):
     try:
         paths = [model] if model else port.find_models() or [port.find_model()]
     except OSError as error:
-        _say_error(link, "load", "model: %s" % error)
+        say_error(link, "load", "model: %s" % error)
         raise
     own = None if model or gate else _found_gate()
     tries = [(path, each) for path in paths for each in ((own, None) if own else (gate,))]
@@ -55,19 +56,25 @@ def load(model=None, score="live", on_hit=None, gate=None):
         gc.collect()  # what the try before this one opened
         try:
             listener = _opened(path, on_hit, each, score)
+            opened = path, each
             break
         except (OSError, ValueError, MemoryError) as error:
-            _say_error(link, "load", str(error))
+            say_error(link, "load", str(error))
             if (path, each) == tries[-1]:
                 raise
+    tried = None if model else slots.chosen().get("model.trial")
+    if tried:  # it was reset before it was kept
+        from .handover import say_swap
+
+        say_swap(link, "undone", tried, slots.digest(tried))
     return listener
 
 
 def _opened(path, on_hit, gate, score):
     """A listener that is whole. Where it is not to be had, no name holds on to what was opened for it."""
-    model = _whole(path)
+    model = whole(path)
     if isinstance(gate, str) and gate != "energy":
-        gate = _whole(gate)
+        gate = whole(gate)
     try:
         opened = Listener(model, on_hit, gate=gate)
     except MemoryError as error:
@@ -87,18 +94,21 @@ def _found_gate():
         if loud is not None:
             return loud
         try:
-            _whole(path)
+            whole(path)
             return path
         except (OSError, ValueError, MemoryError) as error:
-            _say_error(link, "load", str(error))
+            say_error(link, "load", str(error))
     return None
 
 
-def _whole(file):
-    """A Model whose checksum is right. What is wrong with it is said by the path of the file, or "buffer"."""
+def whole(file):
+    """A Model whose checksums are right. What is wrong with it is said by the path of the file, or "buffer"."""
     try:
         model = Model(file)
         model.verify()
+        wanted = slots.digest(file) if isinstance(file, str) else ""
+        if wanted and port.digest(model.file)[:16].decode() != wanted:
+            raise ValueError("its SHA-256 is not " + wanted)
         return model
     except (OSError, ValueError, MemoryError) as error:
         raise _named(error, file if isinstance(file, str) else "buffer") from None
@@ -165,7 +175,8 @@ def say_model(link, listener):
         link.end()
 
 
-def _say_error(link, where, what):
+def say_error(link, where, what):
+    """What the board cannot mend."""
     link.begin(b"@error where=" + where.encode())
     link.text(b" what=", escape(what, 120))
     link.end()

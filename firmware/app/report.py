@@ -83,6 +83,16 @@ class Report:
         if name == "stopped":
             self.answer_all()
 
+    def succeed(self, before, lost):
+        """Go on for the report of a model that gives way between two steps."""
+        if before.recorder:
+            before.recorder.close()
+        before._state("stopped", lost)
+        self.answers = before.answers
+        self._lost = before._lost  # what has not been said yet will be
+        self._dropped = before._dropped
+        self._state("listening", lost)
+
     def _state(self, name, lost):
         link = self._link
         link.begin(self._state_head[name])

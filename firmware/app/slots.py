@@ -6,12 +6,13 @@ A role is what a model is for: "model" hears the word, "gate" tells when to look
 
 import _tinywake
 
-__all__ = ("HEAD", "MOST", "ROOT", "chosen", "level", "newest", "paths", "record")
+__all__ = ("HEAD", "MOST", "ROOT", "chosen", "digest", "level", "newest", "paths", "record", "sum_key")
 
 ROOT = "tinywake-models"  # no name that an import could take for a package
 HEAD = b"tinywake slots 1\n"
 MOST = 1000  # bytes of a record
 _CHECK = 10  # bytes of the last line
+_SUM = "sha."
 
 
 def paths(role="model"):
@@ -21,8 +22,19 @@ def paths(role="model"):
 
 
 def chosen():
-    """Role -> path, and role + ".was" -> the path before it, of the newest record that is whole."""
-    return newest()[2]
+    """Role -> path, role + ".was" -> the path before it, role + ".trial" -> the one that runs on trial."""
+    return {key: value for key, value in newest()[2].items() if not key.startswith(_SUM)}
+
+
+def digest(path):
+    """First 16 hex digits of the SHA-256 that a model had when it came into the record; "" where none is known."""
+    return newest()[2].get(sum_key(path), "")
+
+
+def sum_key(path):
+    """Of a path's SHA-256 in the record."""
+    path = path.encode()
+    return _SUM + "%04x" % _tinywake.crc16(path, 0, len(path))
 
 
 def level(path):
@@ -36,6 +48,8 @@ def newest():
     for which in (0, 1):
         entries = _read(record(which))
         sequence = int(entries.pop("sequence", "0"))
+        if entries.pop("sums", "0") != str(sequence):  # written by an app that did not know them
+            entries = {key: entries[key] for key in entries if not key.startswith(_SUM)}
         if sequence > best[1]:
             best = (which, sequence, entries)
     return best

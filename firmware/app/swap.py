@@ -4,13 +4,15 @@
 So one of them is whole whatever happens, and no file system has to rename or overwrite in one piece for that.
 """
 
+import hashlib
 import os
+from binascii import hexlify
 
 import _tinywake
 
-from .slots import HEAD, MOST, ROOT, chosen, newest, paths, record
+from .slots import HEAD, MOST, ROOT, chosen, newest, paths, record, sum_key
 
-__all__ = ("clean", "forget", "select", "spare")
+__all__ = ("clean", "forget", "select", "spare", "try_out")
 
 _ENOSPC = 28  # which MicroPython's errno does not have
 
@@ -24,17 +26,32 @@ def spare(role="model", keep=None):
     return _slot(role, "a")
 
 
-def select(role, path):
-    """From now on `path` is the model of a role; None: it has none. The one in the other slot stays second choice."""
+def select(role, path, sha=None):
+    """From now on `path` is the model of a role; None: it has none. The one in the other slot stays second choice.
+
+    `sha`: its SHA-256 in hex, where it has just been taken.
+    """
     which, sequence, entries = newest()
     before = [entries.pop(key, None) for key in (role, role + ".was")]
-    if before[0] == path:
+    tried = entries.pop(role + ".trial", None)
+    if before[0] == path and not tried and (not path or sum_key(path) in entries):
         return
     if path:
         entries[role] = path
+        sha = sha or _digest(path)
+        if sha:
+            entries[sum_key(path)] = sha[:16]
         other = [old for old in before if old and old != path and not _in_one_slot(role, old, path)]
         if other:
             entries[role + ".was"] = other[0]
+    _write(record(1 - which), sequence + 1, entries)
+
+
+def try_out(role, path, sha):
+    """A model runs that is not selected yet: where the board is reset now, what was selected is what it has."""
+    which, sequence, entries = newest()
+    entries[role + ".trial"] = path
+    entries[sum_key(path)] = sha[:16]
     _write(record(1 - which), sequence + 1, entries)
 
 
@@ -85,9 +102,31 @@ def _listed(directory):
         return []
 
 
+def _digest(path):
+    """SHA-256 in hex, of a file or of what lies in flash; None where it cannot be read."""
+    taken = hashlib.sha256()
+    if path.startswith("/flash/"):
+        from .port import port
+
+        taken.update(port.read_file(path))
+    else:
+        buf = bytearray(512)
+        try:
+            with open(path, "rb") as file:
+                count = file.readinto(buf)
+                while count:
+                    taken.update(memoryview(buf)[:count])
+                    count = file.readinto(buf)
+        except OSError:
+            return None
+    return hexlify(taken.digest()).decode()
+
+
 def _write(path, sequence, entries, doomed=()):
     """A record. `doomed`: files that may go where the file system is full."""
-    entries["sequence"] = str(sequence)
+    sums = [sum_key(path) for key, path in entries.items() if not key.startswith("sha.")]
+    entries = {key: entries[key] for key in entries if not key.startswith("sha.") or key in sums}
+    entries["sequence"] = entries["sums"] = str(sequence)
     data = HEAD + "".join("%s=%s\n" % (key, entries[key]) for key in sorted(entries)).encode()
     data += b"check=%04x" % _tinywake.crc16(data, 0, len(data))
     if len(data) > MOST:

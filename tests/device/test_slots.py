@@ -72,7 +72,8 @@ def sha(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def test_the_power_may_fail_at_any_write_to_the_flash(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["prompt", "command"])
+def test_the_power_may_fail_at_any_write_to_the_flash(tmp_path: Path, way: str) -> None:
     """In LFS2 with a half-written block too, and in FAT: each cut of each swap leaves one of the two models."""
     board = UnixBoard(tmp_path, heap_kb=4096)
     package = tmp_path / "lib/tinywake"
@@ -82,8 +83,11 @@ def test_the_power_may_fail_at_any_write_to_the_flash(tmp_path: Path) -> None:
     if module.exists():
         shutil.copy(module, tmp_path / "lib")
     with board, RawRepl(board.port, timeout=60) as repl:
-        said = repl.exec((ROOT / "tests/device/slots_body.py").read_text()).decode()
-    assert said.strip().endswith("TINYWAKE-TEST: passed"), said
+        body = (ROOT / "tests/device/slots_body.py").read_text()
+        if way == "command":
+            body = body.partition("\nTORN = True")[0] + (ROOT / "tests/device/handover_body.py").read_text()
+        said = repl.exec(body).decode()
+    assert said.strip().endswith(("TINYWAKE-TEST: passed", "TINYWAKE-TEST: passed by command")), said
     cuts = [int(line.split()[1]) for line in said.splitlines() if line.startswith(("lfs2:", "fat:"))]
     assert len(cuts) == 3
     assert min(cuts) > 50

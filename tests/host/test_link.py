@@ -33,10 +33,12 @@ from tinywake.device.line.events import (
     Rec,
     Score,
     State,
+    Swap,
     Unknown,
     as_json,
 )
 from tinywake.device.line.lines import LIMIT, LineReader, encode_command, encode_line, named, parse_line, printable
+from tinywake.device.swap.transfer import HEAD, MOST, PIECE
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```\n(.*?)```", (ROOT / "firmware/SERIAL.md").read_text("ascii"), re.S)
@@ -79,6 +81,7 @@ def test_examples_of_the_document() -> None:
         Ok(7),
         Ok(8, 150),
         File("model", "tinywake-models/model.a/computer.twm"),
+        Swap("trial", "tinywake-models/model.b/computer.twm", "1c7966a6bc2e6faa"),
         Profile("op", 420, 3),
         Profile("step", 9120, lines=14),
         Rec("on", "hit", "ok computer", 1073741823, 12, 0, 3, 2400, 1),
@@ -364,6 +367,20 @@ def test_bandwidth_tables_of_the_document(recording: bool) -> None:
     assert {row[0] for row in rows} == {*longest, "answer"}
     assert f"**{total}**" in text
     assert total < (11250 if recording else 115200 // 10)
+
+
+def test_a_transfer_fits_the_line_too() -> None:
+    text = (ROOT / "firmware/SERIAL.md").read_text("ascii").partition("While a recording is on")[0]
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| ([\d.]+) \| (\d+) \|$", text, re.M)
+    others = sum(int(product) for event, _, _, product in rows if event != "answer")
+    sha = "0" * HEAD
+    piece = encode_command("piece", [("id", 9999), ("at", MOST), ("sha", sha), ("data", "x" * (PIECE // 3 * 4))])
+    echo = len(piece) - len(b"\x15\r") + len(b"\r\n>>> ")
+    answer = encode_line("ok", [("id", 2**31 - 1), ("value", 2**31 - 1)])
+    total = others + 20 * (echo + len(answer))
+    assert f"{echo} and {len(answer)}: {total} in all" in text
+    assert total < 115200 // 10
+    encode_command("put", [("id", 9999), ("name", "x" * 40), ("size", MOST), ("sha", "0" * 64)])  # is not too long
 
 
 def test_a_command_too_long_is_refused() -> None:

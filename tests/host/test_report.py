@@ -401,7 +401,7 @@ def test_a_module_costs_what_its_build_said(repo: Path, tmp_path: Path) -> None:
 
 
 def test_the_app_is_as_large_as_when_it_was_measured(tmp_path: Path) -> None:
-    """bill.py holds what the app takes on a board of 32 bits: on this computer it was 33,472 bytes then."""
+    """bill.py holds what the app takes on a board of 32 bits: on this computer it was 38,528 bytes then."""
     if lacking := UnixBoard.available():
         pytest.skip(lacking)
     with UnixBoard(tmp_path) as unix:
@@ -415,7 +415,7 @@ def test_the_app_is_as_large_as_when_it_was_measured(tmp_path: Path) -> None:
             "import gc, _tinywake\ngc.collect()\na = gc.mem_alloc()\nimport tinywake.main\ngc.collect()\n"
             "answer(gc.mem_alloc() - a)",
         )
-    assert used == pytest.approx(33_472, rel=0.1), "measure _APP, _APP_LISTENER and _RUNNING again: docs/memory.md"
+    assert used == pytest.approx(38_528, rel=0.1), "measure _APP, _APP_LISTENER and _RUNNING again: docs/memory.md"
 
 
 def test_unnamed_operators_have_no_empty_column() -> None:

@@ -11,6 +11,7 @@ A port has:
     find_models(role="model") -> [str]      paths to try, best first: docs/slots.md; the other role is "gate"
     find_model(role="model") -> str         the best of them; OSError where there is none
     digest(buf) -> bytes                    SHA-256 in hex
+    restart()                               begin anew, as after power-on
     identity() -> (board, firmware, mpy)    for @boot: two strings and the number of the native ABI
     every(period_ms, callback)              background timer: callback(ignored); 0 stops; RuntimeError: none
     microphone(path=None, paced=None)       as the board file's MIC says, or a wav file

@@ -26,6 +26,7 @@ __all__ = (
     "microphone",
     "read_byte",
     "read_file",
+    "restart",
     "sleep_ms",
     "stack_use",
     "ticks_diff",
@@ -95,6 +96,10 @@ def every(period_ms, callback):
         _timer = None
     if period_ms:
         _timer = machine.Timer(pins.MIC.get("timer", -1), period=period_ms, callback=callback)
+
+
+def restart():
+    machine.reset()
 
 
 def identity():

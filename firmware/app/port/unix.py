@@ -24,6 +24,7 @@ __all__ = (
     "microphone",
     "read_byte",
     "read_file",
+    "restart",
     "sleep_ms",
     "stack_use",
     "ticks_diff",
@@ -62,6 +63,11 @@ def every(period_ms, callback):
             raise RuntimeError("no background callbacks here: use run(), for, async for or feed()") from None
         return
     unixboard.tick(period_ms, callback)
+
+
+def restart():
+    """Only out of the program that runs: what the prompt calls back cannot end it."""
+    raise SystemExit
 
 
 def identity():

@@ -44,12 +44,18 @@ def deploy(
     recorder: Annotated[bool, typer.Option("--recorder", help="Put there what tinywake record needs, too.")] = False,
     home: Annotated[str | None, typer.Option(help="Of the models: heap, romfs, xip [docs/deploy.md].")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on: deploy again whenever a file changes.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="By the prompt and a reset, even where it listens.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Put module, app and model on a board; only what changed is copied, and everything is verified by hash."""
+    """Put module, app and model on a board; only what changed is copied, and everything is verified by hash.
+
+    A board that listens, with this version's app, goes on listening and takes the model alone [docs/swap.md], unless
+    something else is asked for.
+    """
     from tinywake.compiler.twm.unpack import unpack
     from tinywake.device.deploy import Choices, DeployReport, check_choices, watched
     from tinywake.device.deploy import deploy as put
+    from tinywake.device.swap import SwapReport, swap
     from tinywake.device.usb.find import find_board
 
     if gate is not None and no_gate:
@@ -67,10 +73,15 @@ def deploy(
         check()
         return put(found, model, board=board, choices=choices)
 
+    def take_over() -> SwapReport | None:
+        with stages("looking") as advance:
+            return swap(found, model, lambda fraction: advance("sending", fraction))
+
     check()  # a name that is wrong is no file that --watch waits for
     found = port or find_board()
     if not watch:
-        show(once(), as_json)
+        asked = reset or no_gate or recorder or any(each is not None for each in (board, gate, home))
+        show((None if asked else take_over()) or once(), as_json)
         return
     try:
         for result in watched(once, files, board):

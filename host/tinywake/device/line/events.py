@@ -27,6 +27,7 @@ __all__ = [
     "Rec",
     "Score",
     "State",
+    "Swap",
     "Unknown",
     "as_json",
     "build",
@@ -208,6 +209,16 @@ class Pcm:
 
 
 @dataclass(frozen=True)
+class Swap:
+    """A model that came over the line while the board listened."""
+
+    name: ClassVar[str] = "swap"
+    state: str  # trial, kept, undone
+    path: str
+    sha: str  # first 16 hex digits of the file's SHA-256
+
+
+@dataclass(frozen=True)
 class Error:
     """What the board cannot mend, or a command that it refuses."""
 
@@ -251,6 +262,7 @@ Event = (
     | Profile
     | Rec
     | Pcm
+    | Swap
     | Error
     | End
     | Unknown
@@ -258,8 +270,9 @@ Event = (
 
 _KINDS: dict[str, type[Any]] = {
     kind.name: kind
-    for kind in (Boot, Model, Label, State, Score, Level, Hit, Lost, Heap, Ok, File, Profile, Rec, Pcm, Error, End)
-}
+    for kind in (Boot, Model, Label, State, Score, Level, Hit, Lost, Heap, Ok, File, Profile, Rec, Pcm, Swap, Error,
+                 End)
+}  # fmt: skip
 _KEYS = {("model", "model"): "name", ("label", "label"): "name"}  # where attribute and key differ
 
 

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Commands to a board that listens, one at a time, and their answers; what it says besides is collected."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from types import TracebackType
+from typing import Any
+
+from tinywake.device.line.events import Error, Event, Hit, Level, Lost, Ok, Score, State
+from tinywake.device.line.lines import LineReader, encode_command, printable
+from tinywake.device.line.port import GONE, open_port
+from tinywake.errors import DeviceError
+
+__all__ = ["BrokenLineError", "Channel", "RefusedError"]
+
+_READ_S = 0.02
+_HEARS = (Hit, Level, Lost, Score, State)  # what only a board that listens says
+_IDS = 9999  # so many, so that a piece knows how long its line is
+_BACK_S = 30.0  # a cable that was pulled is back by then
+_PAUSE_S = 0.5
+# The echo of a command behind the prompt of a statement with more than one line. A loop that reads echoes nothing, so
+# that Ctrl-C ends that statement and never a loop.
+_SWALLOWED = re.compile(rb"\.\.\. +__import__")
+
+
+class RefusedError(DeviceError):
+    """The board has answered a command with an error."""
+
+    def __init__(self, port: str, what: str) -> None:
+        """`what`: the board's own words."""
+        super().__init__(f"{port}: {printable(what)}")
+        self.what = what
+
+
+class BrokenLineError(DeviceError):
+    """The line is gone, or nothing comes over it any more."""
+
+
+class Channel:
+    """The line to one board. `events`: what has come since they were last taken."""
+
+    def __init__(self, port: str) -> None:
+        """Raises DeviceError where the port cannot be had."""
+        self.port = port
+        self.events: list[Event] = []
+        self.lost = 0  # samples that the board says it has missed
+        self.breaks = 0
+        self._said = bytearray()  # since a command was sent last
+        self._reader = LineReader()
+        self._id = int(time.monotonic() * 1000) % _IDS  # not that of a host before us, whose answer may still come
+        self._device: Any = open_port(port, timeout=_READ_S)
+
+    def __enter__(self) -> Channel:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the port back."""
+        with contextlib.suppress(*GONE):
+            self._device.close()
+
+    def listens(self, seconds: float) -> bool:
+        """Whether the board says so within that time, without being asked."""
+        end = time.monotonic() + seconds
+        self._said.clear()
+        while time.monotonic() < end:
+            if any(isinstance(event, _HEARS) and not _stopped(event) for event in self._read()):
+                return True
+        return False
+
+    def order(self, name: str, /, *, seconds: float = 1.0, tries: int = 5, **fields: int | str) -> int:
+        """Carry out a command; return the value of the answer. `seconds`: after which it is sent again, with its id.
+
+        Raises RefusedError or BrokenLineError.
+        """
+        self._id = self._id % _IDS + 1
+        line = encode_command(name, [("id", self._id), *fields.items()])
+        for _ in range(tries):
+            if _SWALLOWED.search(self._said):  # by what somebody has begun to type there
+                self._write(b"\x03")
+            self._said.clear()
+            self._write(line)
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                for event in self._read():
+                    if isinstance(event, Ok) and event.id == self._id:
+                        return event.value
+                    if isinstance(event, Error) and event.where == "command" and event.id == self._id:
+                        raise RefusedError(self.port, event.what)
+        raise BrokenLineError(f"{self.port}: no answer to {name}; reset the board and try again")
+
+    def mend(self) -> None:
+        """Open the port again. Raises BrokenLineError where it stays away for half a minute."""
+        self.breaks += 1
+        self.close()
+        end = time.monotonic() + _BACK_S
+        while True:
+            time.sleep(_PAUSE_S)
+            try:
+                self._device = open_port(self.port, timeout=_READ_S)
+            except DeviceError as error:
+                if time.monotonic() > end:
+                    raise BrokenLineError(str(error)) from error
+            else:
+                self._reader = LineReader()
+                return
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._device.write(data)
+        except GONE as error:
+            raise BrokenLineError(f"{self.port}: the board is gone; plug it in again") from error
+
+    def _read(self) -> list[Event]:
+        try:
+            data = self._device.read(max(1, self._device.in_waiting))
+        except GONE as error:
+            raise BrokenLineError(f"{self.port}: the board is gone; plug it in again") from error
+        self._said += data
+        events = self._reader.feed(data)
+        self.lost += sum(event.samples for event in events if isinstance(event, Lost))
+        self.events += events
+        return events
+
+
+def _stopped(event: Event) -> bool:
+    return isinstance(event, State) and event.state != "listening"
