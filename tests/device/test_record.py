@@ -481,7 +481,8 @@ def test_recording_on_every_target(target: str, tmp_path: Path) -> None:
             host.until(lambda event: isinstance(event, State) and event.state == "listening", PATIENT)
             port.write(encode_command("record", [("id", 1), ("mode", "stream"), ("ms", 1000)]))
             off = host.until(is_off, PATIENT)
-            assert Ok(1, 960) in host.events
+            if Ok(1, 960) not in host.events:  # a board that is behind with its audio records before it answers
+                assert host.until(lambda event: isinstance(event, Ok), PATIENT) == Ok(1, 960)
             got = frames(host.events)
             assert off == Rec("off", "stream", "", 16000, 13, 0, 0, 960, 0)
             assert host.reader.bad == 0
