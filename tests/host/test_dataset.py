@@ -163,6 +163,18 @@ def test_a_data_folder_changes_the_identity(clip: Path, tmp_path: Path, monkeypa
     assert len({without, first, sources.identity(RECIPE, [tmp_path / "d"])}) == 3
 
 
+def test_which_word_a_clip_is_changes_the_identity(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: after two labels had been swapped, the streams with the wrong ones were taken from the cache.
+    monkeypatch.setattr(sources, "engines", lambda names: {})
+    recipe = replace(RECIPE, word=Word("yes"), further=(Word("no"),))
+    put(clip, tmp_path / "a.wav", tmp_path / "b.wav")
+    found = set()
+    for first, second in (("yes", "no"), ("no", "yes")):
+        (tmp_path / "manifest.csv").write_text(f"file,label\na.wav,{first}\nb.wav,{second}\n")
+        found.add(sources.identity(recipe, [tmp_path]))
+    assert len(found) == 2
+
+
 def test_a_new_voice_changes_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bug: a festvox voice installed later was not spoken, for festival's version had not changed."""
 

@@ -82,7 +82,7 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
             os.path.relpath(clip.path, folder),
             clip.kind,
             clip.speaker,
-            (clip.synthetic, clip.split),
+            (clip.synthetic, clip.split, *([_number(clip.text, recipe)] if recipe.further else [])),
             hashlib.sha256(clip.path.read_bytes()).hexdigest(),
         )
         for folder in data
