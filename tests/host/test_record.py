@@ -6,10 +6,12 @@ from __future__ import annotations
 import base64
 import csv
 import random
+import re
 import resource
 import sys
+import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,14 +21,14 @@ import pytest
 
 from tinywake.audio.folders import recordings
 from tinywake.device.line.events import Event, Hit, Pcm, Rec
-from tinywake.device.line.lines import LineReader, parse_line
+from tinywake.device.line.lines import LineReader, encode_line, parse_line
 from tinywake.device.record.folder import Folder, Recorded
 from tinywake.device.record.frames import WRAP, Frame, read_frame
 from tinywake.device.record.pieces import Pieces
-from tinywake.device.record.record import fault
+from tinywake.device.record.record import Wanted, fault, record
 from tinywake.device.record.take import Take
 from tinywake.device.record.wav import WavFile
-from tinywake.errors import ToolError
+from tinywake.errors import DeviceError, ToolError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from ima import DIGITS, FRAME, PYTHONS, line, lines
@@ -354,6 +356,49 @@ def test_a_file_for_each_piece_around_a_hit(tmp_path: Path) -> None:
     assert [len(read(each.path)) for each in done] == [5 * FRAME] * 3
     assert [each.gaps for each in done] == [(), (f"{3 * FRAME}+{2 * FRAME} line",), (f"{2 * FRAME}+{FRAME} line",)]
     assert [each.heard for each in done] == ["word 0.75"] * 3
+
+
+class Line:
+    """In the place of a board's port: answers every command but those that `happens` is asked about first."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, happens: Callable[[str], bool]) -> None:
+        self.orders: list[str] = []
+        self._happens = happens
+        self._said = b""
+        monkeypatch.setattr("tinywake.device.monitor.session.open_port", lambda port: self)
+        monkeypatch.setattr("tinywake.device.monitor.session._ANSWER_S", 0.05)
+
+    def write(self, data: bytes) -> None:
+        text = re.search(rb"@(.*)\*", data)
+        assert text
+        name, number, *fields = text[1].decode().split()
+        self.orders.append(" ".join([name, *fields]))
+        if self._happens(self.orders[-1]):
+            self._said += encode_line("ok", [("id", int(number[3:])), ("value", 0)])
+
+    def read(self, count: int) -> bytes:
+        time.sleep(0.005)
+        said, self._said = self._said, b""
+        return said
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DeviceError])
+def test_a_board_that_may_have_heard_the_order_is_told_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    # Bug: it recorded until a reset where Ctrl-C came, or the answer did not.
+    def happens(order: str) -> bool:
+        if "mode=stream" in order and error is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return "mode=stream" not in order
+
+    line = Line(monkeypatch, happens)
+    with pytest.raises(error):
+        list(record("x", tmp_path, Wanted("word", way="all"), print))
+    assert line.orders[-2:] == ["record mode=stream ms=0", "record mode=off"]
 
 
 def test_pieces_are_kept_apart_where_their_end_was_damaged(tmp_path: Path) -> None:

@@ -85,6 +85,10 @@ class Session:
         self._last += 1
         self._orders.append(Order(name, tuple(fields.items()), self._last))
 
+    def forget(self) -> None:
+        """Wait for no answer any more."""
+        self._orders.clear()
+
     def turn(self) -> str:
         """Send what is due; what to say about a command without an answer, or nothing."""
         if not self._orders or not self.connected:

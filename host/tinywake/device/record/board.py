@@ -46,6 +46,7 @@ class Board:
 
     def order(self, name: str, **fields: int | str) -> int:
         """Send a command; return the value of the answer. Raises DeviceError where it is refused, or there is none."""
+        self._session.forget()  # what Ctrl-C has left without an answer
         self._session.order(name, **fields)
         kept: list[Event] = []
         end = time.monotonic() + _ANSWER_S
@@ -62,6 +63,7 @@ class Board:
                 self._events.extendleft(reversed(kept))
                 return event.value
             elif isinstance(event, Error) and said:
+                self.recording = False
                 raise DeviceError(f"{self.port}: {self._refusal(said)}")
         raise DeviceError(f"{self.port}: {name}: no answer; reset the board and try again")
 
@@ -71,9 +73,8 @@ class Board:
         self.stop()
         self.order("label", text=label)
         self._events.clear()
-        kept = self.order("record", **fields)
-        self.recording = True
-        return kept
+        self.recording = True  # from when it may have heard that: whoever does not wait for its answer stops it
+        return self.order("record", **fields)
 
     def stop(self) -> None:
         """End a recording that is on; what still comes of it goes."""
