@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import math
 import random
 import re
 import resource
@@ -22,6 +23,7 @@ import pytest
 from tinywake.audio.folders import recordings
 from tinywake.device.line.events import Event, Hit, Pcm, Rec
 from tinywake.device.line.lines import LineReader, encode_line, parse_line
+from tinywake.device.record.board import Board
 from tinywake.device.record.folder import Folder, Recorded
 from tinywake.device.record.frames import WRAP, Frame, read_frame
 from tinywake.device.record.pieces import Pieces
@@ -399,6 +401,25 @@ def test_a_board_that_may_have_heard_the_order_is_told_to_stop(
     with pytest.raises(error):
         list(record("x", tmp_path, Wanted("word", way="all"), print))
     assert line.orders[-2:] == ["record mode=stream ms=0", "record mode=off"]
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "damaged", "whole"])
+def test_only_what_the_board_says_it_recorded_is_filled_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    # Bug: a recording that Ctrl-C ended was filled up with silence to the seconds that had been asked for.
+    def listen(board: Board, seconds: float = math.inf) -> Iterator[Event]:
+        yield from [event(text) for text, _ in lines(sound(2 * FRAME))]
+        if how == "ctrl-c":
+            raise KeyboardInterrupt
+        if how == "whole":
+            yield rec(at=3 * FRAME)
+
+    Line(monkeypatch, lambda order: True)
+    monkeypatch.setattr(Board, "listen", listen)
+    done = list(record("x", tmp_path, Wanted("word", way="all", seconds=60), print))
+    assert len(read(done[0].path)) == (3 if how == "whole" else 2) * FRAME
+    assert done[0].gaps == ((f"{2 * FRAME}+{FRAME} line",) if how == "whole" else ())
 
 
 def test_pieces_are_kept_apart_where_their_end_was_damaged(tmp_path: Path) -> None:

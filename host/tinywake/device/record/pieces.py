@@ -17,7 +17,7 @@ _PIECES = 256
 
 
 class Pieces:
-    """One recording. `way`: see record.Wanted. `samples`: how many there will be, where that is known."""
+    """One recording. `way`: see record.Wanted. `samples`: how many there are to be, of a prompted take."""
 
     def __init__(self, folder: Folder, way: str, samples: int | None = None) -> None:
         self._folder = folder

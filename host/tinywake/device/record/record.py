@@ -103,7 +103,7 @@ def _takes(board: Board, folder: Folder, wanted: Wanted, say: Say) -> Iterator[R
 
 def _pieces(board: Board, folder: Folder, wanted: Wanted, say: Say) -> Iterator[Recorded]:
     samples = None if wanted.seconds is None else round(1000 * wanted.seconds) * RATE // 1000
-    pieces = Pieces(folder, way=wanted.way, samples=samples if wanted.way == "all" else None)
+    pieces = Pieces(folder, way=wanted.way)  # how many samples there are, the board says where nothing ends it before
     if wanted.way == "all":
         board.record(wanted.label, mode="stream", ms=0 if samples is None else samples * 1000 // RATE)
         say("recording; Ctrl-C ends it")
