@@ -73,27 +73,30 @@ class Transfer:
         swap.clean()
 
     def _begin(self):
-        swap.forget(self._slot)
         for directory in (slots.ROOT, self._slot):
             try:
                 os.mkdir(directory)
             except OSError:
                 os.stat(directory)
+        have = _bytes(self.source)
+        if have > self.size:
+            have = 0
+        gone = [self._slot + "/" + name for name in os.listdir(self._slot)]
+        try:
+            block, _, _, free = os.statvfs(self._slot)[:4]
+            room = block * free + sum([_bytes(path) for path in gone if path != self.source or not have])
+        except (AttributeError, OSError):
+            room = self.size  # it does not say
+        if self.size - have > room:
+            raise ValueError("%d bytes do not fit: there is room for %d" % (self.size, have + room))
+        swap.forget(self._slot)
         if (main.opened[0] or "").startswith(self._slot + "/"):  # it goes on, from the heap
             main.options["model"] = None
         for name in os.listdir(self._slot):
-            if self._slot + "/" + name != self.source:
-                os.remove(self._slot + "/" + name)
+            path = self._slot + "/" + name
+            if path != self.source or not have:
+                os.remove(path)
         self.have = _bytes(self.source)
-        if self.have > self.size:
-            os.remove(self.source)
-            self.have = 0
-        try:
-            block, _, _, free = os.statvfs(self._slot)[:4]
-        except (AttributeError, OSError):
-            return  # it does not say
-        if self.size - self.have > block * free:
-            raise ValueError("%d bytes do not fit: %d are free" % (self.size, self.have + block * free))
 
 
 def put(name, size, sha):

@@ -512,3 +512,16 @@ def test_a_command_that_fills_its_line_is_read(board: UnixBoard) -> None:
         with open_port(board.port) as port:
             port.write(line)
             hear(port, lambda event: isinstance(event, Error) and event.id == 7, 5)
+
+
+def test_a_model_that_does_not_fit_changes_nothing(board: UnixBoard, old: Path, tmp_path: Path) -> None:
+    # Bug: the second choice had gone before the room was looked at.
+    new = model(tmp_path, "new", 121)
+    deploy(board.port, new)
+    before = {path: path.read_bytes() for path in (board.directory / SLOTS).rglob("*") if path.is_file()}
+    with Channel(board.port) as channel:
+        assert channel.listens(2)
+        with pytest.raises(DeviceError, match="999999999999999 bytes do not fit: there is room for"):
+            channel.order("put", name="vast.twm", size=999_999_999_999_999, sha="5" * 64)
+    assert {path: path.read_bytes() for path in before} == before
+    assert files(board) == ["model.a/old.twm", "model.b/new.twm"]
