@@ -64,6 +64,8 @@ class Word:
     texts: tuple[str, ...] = _key(())  # how to say it; empty: the label
     near: tuple[str, ...] = _key(())  # near words: never a hit; "auto": 60 from the pronouncing dictionary
     near_count: int = _key(0, 0, 1000)  # so many more from the pronouncing dictionary
+    near_carried: float = _key(0.0, 0.0, 1.0)  # share of the near words' clips that are in the word's carriers
+    others: tuple[str, ...] = _key(())  # spoken among common words: what other devices are called
     carriers: tuple[str, ...] = _key(("hey {}", "{} please", "okay {} what now"))  # {}: the word inside speech
 
     @property

@@ -272,7 +272,7 @@ def test_every_clip_goes_where_its_text_belongs(monkeypatch: pytest.MonkeyPatch)
     """Bug: each kind swallowed one clip of the next, so that near words became positives and words sentences."""
     if shutil.which("espeak-ng") is None:
         pytest.skip("espeak-ng is not installed")
-    word = Word("computer", near=("commuter", "compute"))
+    word = Word("computer", near=("commuter", "compute"), near_carried=0.2, others=("alexa",))
     voices = Voices(("espeak-ng",), ("espeak-ng/*+f3",), ("espeak-ng/*+f5",))
     recipe = Recipe(word, voices=voices, counts=Counts(positives=40, near=30, words=30, sentences=30))
     monkeypatch.setattr(sources, "speak_all", lambda said, *_, **__: [Path(u.text) for u in said])
@@ -326,10 +326,13 @@ def test_a_manifest_says_who_is_synthetic_and_who_validates(clip: Path, tmp_path
         recordings(tmp_path, ["computer"])
 
 
-def test_people_and_machines_are_drawn_equally_often_and_no_person_drowns_another() -> None:
-    takes = [Take(noise(0.01))] * 900 + [Take(noise(0.01), recorded=True, speaker=name) for name in ["a"] * 90 + ["b"]]
-    rng = np.random.default_rng(0)
-    drawn = [Pool(takes).pick(rng).speaker for _ in range(600)]
-    assert 240 < drawn.count("") < 360
-    assert drawn.count("b") > 600 / 2 / 11 / 2  # by the roots of 90 and 1, not by 90 and 1
+def test_many_people_are_drawn_as_often_as_machines_and_no_person_drowns_another() -> None:
+    rng, spoken = np.random.default_rng(0), [Take(noise(0.01))] * 900
+    many = Pool(spoken + [Take(noise(0.01), recorded=True, speaker=f"{n}") for n in range(30)])
+    assert 240 < [many.pick(rng).speaker for _ in range(600)].count("") < 360
+    few = Pool(spoken + [Take(noise(0.01), recorded=True, speaker=name) for name in ["a"] * 90 + ["b"]])
+    drawn = [few.pick(rng).speaker for _ in range(3000)]
+    assert 2 / 17 * 3000 * 0.8 < 3000 - drawn.count("") < 2 / 17 * 3000 * 1.2
+    assert drawn.count("b") > 10  # by the roots of 90 and 1, not by 90 and 1
+    assert Pool([Take(noise(0.01), recorded=True, speaker="a")]).pick(rng).speaker == "a"
     assert not Pool([])

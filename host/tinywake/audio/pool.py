@@ -12,9 +12,14 @@ from tinywake.audio.sources import Take
 
 __all__ = ["Pool"]
 
+_MANY = 15  # people who, alone, are drawn as often as all synthetic voices
+
 
 class Pool:
-    """Spoken and recorded takes are drawn equally often, where both exist; people by the root of their takes."""
+    """Of spoken and recorded takes, where both exist, recorded ones are drawn n times in n + 15 for n people, at most
+    half of the time: five people are too few to say what a word sounds like. People are drawn by the root of their
+    takes.
+    """
 
     def __init__(self, takes: Sequence[Take]) -> None:
         self._spoken = [take for take in takes if not take.recorded]
@@ -25,6 +30,7 @@ class Pool:
         self._people = list(people.values())
         chances = np.cumsum(np.sqrt([len(takes) for takes in self._people]))
         self._chances = chances / chances[-1] if len(chances) else chances
+        self._share = min(0.5, len(people) / (len(people) + _MANY)) if self._spoken else 1.0
 
     def __bool__(self) -> bool:
         return bool(self._spoken or self._people)
@@ -32,6 +38,6 @@ class Pool:
     def pick(self, rng: Rng) -> Take:
         """One of them. There must be some."""
         takes = self._spoken
-        if self._people and (not takes or rng.random() < 0.5):
+        if self._people and rng.random() < self._share:
             takes = self._people[int(np.searchsorted(self._chances, rng.random(), side="right"))]
         return takes[int(rng.integers(len(takes)))]

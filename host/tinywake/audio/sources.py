@@ -106,17 +106,19 @@ def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generato
     phrases = [
         carrier.replace("{}", text) for word in recipe.words for carrier in word.carriers for text in word.spoken
     ]
-    near_phrases = [carrier.replace("{}", text) for carrier in recipe.word.carriers for text in near]
-    rng.shuffle(near_phrases)
-    other = [*texts.wake_words((*banned, *near)), *texts.words(split, (*banned, *near))]
+    carried = round(counts.near * recipe.word.near_carried)
+    other = [text for word in recipe.words for text in word.others]
     plan = {
         "words": (list(recipe.spoken), counts.positives * 4 // 5),
         "phrases": (phrases, counts.positives // 5),
-        "near": (list(near), counts.near * 4 // 5),
-        "near_phrases": (near_phrases, counts.near // 5),  # or what carries the word would mean the word
-        "other": (other, counts.words),
+        "near": (list(near), counts.near - carried),
+        "other": ([*other, *texts.words(split, (*banned, *near))], counts.words),
         "sentences": (texts.sentences(split, max(4, int(counts.sentences * share)), banned, rng), counts.sentences),
     }
+    if carried:
+        near_phrases = [carrier.replace("{}", text) for carrier in recipe.word.carriers for text in near]
+        rng.shuffle(near_phrases)
+        plan["near_phrases"] = near_phrases, carried
     return {
         kind: cast(said, max(4, int(count * share)), voices, recipe.voices, rng, vary=split == "train")
         for kind, (said, count) in plan.items()
@@ -199,12 +201,12 @@ def _add_folder(splits: tuple[Sources, Sources], folder: Path, recipe: Recipe, p
                 sources.recorded.append(Take(pcm[first:last], recorded=True, speaker=clip.speaker))
                 sources.tally.recorded[clip.speaker] += 1
         else:
+            if clip.kind == "phrase" and last - first > PHRASE_MAX * RATE:
+                continue  # a stream has no room for it, and without all of it nobody knows where the word is
             if last - first > WORD_MAX * RATE:
                 raise AudioError(
                     f"{clip.path}: {(last - first) / RATE:.1f} s for the wake word; at most {WORD_MAX:g} s of speech"
                 )
-            if clip.kind == "phrase" and last - first > PHRASE_MAX * RATE:
-                continue  # a stream has no room for it, and without all of it nobody knows where the word is
             alone = clip.kind == "word" and last - first < _ALONE_MAX * RATE
             spoken = Take(pcm[first:last], exact=alone, recorded=not clip.synthetic, speaker=clip.speaker)
             sources.words.append(replace(spoken, word=_number(clip.text, recipe)))

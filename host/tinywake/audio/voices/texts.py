@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["SPLITS", "WORDS", "sentences", "wake_words", "words"]
+__all__ = ["SPLITS", "WORDS", "sentences", "words"]
 
 SPLITS = ("train", "validation", "held_out")
 
@@ -37,10 +37,6 @@ neuter tutor cuter hooter router suitor looter scooter future nature picture cre
 letter later
 """
 WORDS = tuple(dict.fromkeys(_LISTED.split()))
-_WAKE_WORDS = (
-    "alexa", "hey google", "okay google", "hey siri", "computer", "hey jarvis", "hey mycroft", "okay nabu", "echo",
-    "hey cortana", "amazon", "bixby", "hey snips", "snowboy", "smart mirror", "voyager", "ziggy",
-)  # fmt: skip
 
 _WHO = (
     "my brother", "the old man", "our neighbour", "a young woman", "the teacher", "everybody", "my best friend",
@@ -76,12 +72,6 @@ def words(split: str, without: Sequence[str]) -> list[str]:
     banned = {text.lower() for text in without}
     kept = [word for word in WORDS if word.lower() not in banned]
     return [word for word in kept if (zlib.crc32(word.encode()) % 4 == 0) == (split != "train")]
-
-
-def wake_words(without: Sequence[str]) -> list[str]:
-    """What other devices are called, except what is in one of `without` or has one of them in it."""
-    banned = [f" {text.lower()} " for text in without]
-    return [word for word in _WAKE_WORDS if not any(f" {word} " in text or text in f" {word} " for text in banned)]
 
 
 def sentences(split: str, count: int, without: Sequence[str], rng: np.random.Generator) -> list[str]:
