@@ -229,6 +229,11 @@ class Recipe:
         """The texts that say one of the words."""
         return tuple(text for word in self.words for text in word.spoken)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the words are called, however they are said."""
+        return tuple(word.label for word in self.words)
+
 
 def fingerprint(*parts: Any) -> str:
     """A name, 64 hex digits, for any mix of configuration dataclasses, numbers, texts and lists of them."""

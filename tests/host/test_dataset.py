@@ -312,6 +312,19 @@ def test_texts_find_their_word() -> None:
     assert sources._inside("HEY", ["computer"]) == (0.0, 1.0)
 
 
+def test_the_label_of_a_word_is_the_word_however_it_is_said(clip: Path, tmp_path: Path) -> None:
+    # Bug: `mine` writes the model's label; a recipe with other texts trained its own word as other speech.
+    recipe = replace(RECIPE, word=Word("yes"), further=(Word("kitchen", ("okay computer",)),))
+    put(clip, *(tmp_path / f"{n}.wav" for n in "abc"))
+    rows = ["a.wav,Kitchen", "b.wav,okay computer", "c.wav,the kitchen is dirty"]
+    (tmp_path / "manifest.csv").write_text("\n".join(["file,label", *rows]))
+    found = recordings(tmp_path, recipe.spoken, recipe.labels)
+    assert [each.kind for each in found] == ["word", "word", "other"]
+    both = (Sources(), Sources())
+    sources._add_folder(both, tmp_path, recipe, None)
+    assert [take.word for each in both for take in each.words] == [1, 1]
+
+
 def test_a_manifest_says_who_is_synthetic_and_who_validates(clip: Path, tmp_path: Path) -> None:
     put(clip, *(tmp_path / f"{n}.wav" for n in "abcd"))
     rows = ["a.wav,computer,ann,,validation", "b.wav,computer,bob,1,train", "c.wav,door,bob,1,train", "d.wav,door,cy,,"]

@@ -9,7 +9,8 @@ They are one of
 * a folder with ``manifest.csv`` in it (any case, also in sub-folders; a clip in two of them is the nearer one's); or
 * a folder ``LABEL/[SPEAKER/]clip.wav``: the sub-folder says what is spoken.
 
-A label or transcript that equals one of the word's texts is the word; one that contains it is the word inside speech;
+A label or transcript that equals one of the word's texts, or its label, is the word; one that contains a text is the
+word inside speech;
 ``noise``, ``silence`` and ``background`` (also as a folder on the way) are noise; all else is other speech.
 """
 
@@ -57,8 +58,10 @@ class Recording:
         return self.split == "validation" if self.split else in_validation(self.speaker)
 
 
-def recordings(folder: Path, texts: Sequence[str]) -> list[Recording]:
+def recordings(folder: Path, texts: Sequence[str], labels: Sequence[str] = ()) -> list[Recording]:
     """What `folder`, which may be a manifest, holds for a word that is spoken as `texts`, in order of path.
+
+    labels: what the word is called besides; a clip with one of them, and no more, is the word.
 
     Raises AudioError when the folder is missing, holds no sound, or a manifest names a file that is not there.
     """
@@ -73,8 +76,8 @@ def recordings(folder: Path, texts: Sequence[str]) -> list[Recording]:
     if not rows:
         raise AudioError(f"{manifests[0] if manifests else folder}: the manifest lists no clips")
     found = {
-        path: Recording(path, _kind(text, Path(os.path.relpath(path, folder)), texts), who or _speaker(path), text,
-                        bool(who) or "_nohash_" in path.stem, synthetic, split)
+        path: Recording(path, _kind(text, Path(os.path.relpath(path, folder)), texts, labels), who or _speaker(path),
+                        text, bool(who) or "_nohash_" in path.stem, synthetic, split)
         for path, text, who, synthetic, split in rows
     }  # fmt: skip
     return sorted(found.values(), key=lambda recording: recording.path)
@@ -131,9 +134,9 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"[\W_]+", " ", text.lower()).split())
 
 
-def _kind(text: str, path: Path, texts: Sequence[str]) -> str:
+def _kind(text: str, path: Path, texts: Sequence[str], labels: Sequence[str]) -> str:
     said, spoken = plain(text), [plain(word) for word in texts]
-    if said in spoken:
+    if said in spoken or said in map(plain, labels):
         return "word"
     if any(f" {word} " in f" {said} " for word in spoken):
         return "phrase"

@@ -86,7 +86,7 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
             hashlib.sha256(clip.path.read_bytes()).hexdigest(),
         )
         for folder in data
-        for clip in recordings(folder, recipe.spoken)
+        for clip in recordings(folder, recipe.spoken, recipe.labels)
     ]
     # What comes after the sound (training, detector) changes nothing here, but for the seed.
     said = _near(recipe)
@@ -102,7 +102,7 @@ def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generato
     """Who says what in "train", "validation" or "held_out": a list for each kind of clip; `share` scales the counts."""
     voices = getattr(voices_of(recipe), split)
     counts, near = recipe.counts, _near(recipe)
-    banned = (*recipe.spoken, *(word.label for word in recipe.words))
+    banned = (*recipe.spoken, *recipe.labels)
     phrases = [
         carrier.replace("{}", text) for word in recipe.words for carrier in word.carriers for text in word.spoken
     ]
@@ -178,14 +178,17 @@ def _near(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _number(text: str, recipe: Recipe) -> int:
-    """Which word is in a text; of several, the longest."""
+    """Which word is in a text, of several the longest; or which one it is the label of."""
+    labels = [plain(label) for label in recipe.labels]
+    if plain(text) in labels and plain(text) not in map(plain, recipe.spoken):
+        return labels.index(plain(text))
     said = f" {plain(text)} "
     lengths = [max((len(t) for t in word.spoken if f" {plain(t)} " in said), default=0) for word in recipe.words]
     return lengths.index(max(lengths))
 
 
 def _add_folder(splits: tuple[Sources, Sources], folder: Path, recipe: Recipe, progress: Progress | None) -> None:
-    clips = recordings(folder, recipe.spoken)
+    clips = recordings(folder, recipe.spoken, recipe.labels)
     for index, clip in enumerate(clips):
         sources = splits[1 if clip.validates else 0]
         pcm = read_clip(clip.path, silent_ok=clip.kind == "noise")

@@ -35,7 +35,12 @@ class Surveyed:
 
 
 def survey(
-    data: Sequence[Path], texts: Sequence[str], progress: Progress | None = None, *, workers: int = 2
+    data: Sequence[Path],
+    texts: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    labels: Sequence[str] = (),
+    workers: int = 2,
 ) -> list[Surveyed]:
     """Every clip of some folders or manifests, each once, for a word that is spoken as `texts` (none: not known).
 
@@ -44,7 +49,7 @@ def survey(
     listed: dict[Path, tuple[Recording, str]] = {}
     for folder in data:
         root = folder.parent if folder.suffix.lower() == ".csv" and not folder.is_dir() else folder
-        for recording in recordings(folder, texts):
+        for recording in recordings(folder, texts, labels):
             name = str(root / os.path.relpath(recording.path, root.resolve()))
             listed.setdefault(recording.path, (recording, name))
 

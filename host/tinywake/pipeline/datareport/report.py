@@ -108,7 +108,7 @@ def data_report(
     Raises AudioError where there is no such folder or manifest; a bad clip is a fault in the report.
     """
     texts = recipe.spoken if recipe else ()
-    clips = survey(data, texts, progress)
+    clips = survey(data, texts, progress, labels=recipe.labels if recipe else ())
     findings = [
         *amount_findings(clips, texts),
         *speaker_findings(clips),
