@@ -257,6 +257,26 @@ def test_labels_point_at_the_end_of_the_word(tempo: tuple[float, float]) -> None
     assert (made.labels[24:] == dataset.NEGATIVE).all()
 
 
+def test_slower_talk_leaves_the_word_in_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: 1.7 s at speed 0.88 and tempo 0.8 ended behind the stream, and steps without the word were candidates.
+    slow = replace(RECIPE.augment, speed=(0.88, 0.88), tempo=(0.8, 0.8))
+    layout = dataset._Layout(RECIPE.network.window, RECIPE.network.stride)
+    source = Sources(words=[Take(noise(1.7), exact=False)], other=[Take(noise(0.3))], sentences=[Take(noise(2.0))])
+    mixer = dataset._Mixer(source, replace(RECIPE, augment=slow), layout, loudness, 1)
+    places: list[tuple[int, int]] = []
+    real = dataset._Layout.labels
+
+    def labels(self: dataset._Layout, first: int, last: int, *, exact: bool) -> np.ndarray:
+        places.append((first, last))
+        return real(self, first, last, exact=exact)
+
+    monkeypatch.setattr(dataset._Layout, "labels", labels)
+    for index in range(10):
+        mixer.positive(index)
+    assert len(places) == 10
+    assert all(0 <= first < last <= layout.frames for first, last in places)
+
+
 def test_a_dataset_survives_the_disk(tmp_path: Path) -> None:
     made = dataset.build(splits(), RECIPE, loudness)
     dataset.save(tmp_path / "a.npz", made)
@@ -323,6 +343,21 @@ def test_the_label_of_a_word_is_the_word_however_it_is_said(clip: Path, tmp_path
     both = (Sources(), Sources())
     sources._add_folder(both, tmp_path, recipe, None)
     assert [take.word for each in both for take in each.words] == [1, 1]
+
+
+def test_a_speaker_on_both_sides_is_refused(clip: Path, tmp_path: Path) -> None:
+    # Bug: one row with split = train and one without put a speaker that validates by name on both sides.
+    held = next(name for name in (f"p{n}" for n in range(99)) if in_validation(name))
+    put(clip, tmp_path / "a.wav", tmp_path / "b.wav")
+    for split in ("", "validation"):
+        rows = [f"a.wav,computer,{held},train", f"b.wav,computer,{held},{split}"]
+        (tmp_path / "manifest.csv").write_text("\n".join(["file,label,speaker,split", *rows]))
+        with pytest.raises(AudioError, match=rf"manifest\.csv: speaker '{held}' would train and validate"):
+            recordings(tmp_path, ["computer"])
+    (tmp_path / "manifest.csv").write_text(
+        f"file,label,speaker,split\na.wav,computer,{held},\nb.wav,door,{held},validation"
+    )
+    assert len(recordings(tmp_path, ["computer"])) == 2
 
 
 def test_a_manifest_says_who_is_synthetic_and_who_validates(clip: Path, tmp_path: Path) -> None:

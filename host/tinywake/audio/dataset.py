@@ -32,7 +32,7 @@ from tinywake.files import write_beside
 
 __all__ = ["CANDIDATE", "FORMAT", "IGNORED", "NEGATIVE", "STEPS", "Dataset", "build", "load", "save"]
 
-FORMAT = 6  # change it when the same inputs give other streams
+FORMAT = 7  # change it when the same inputs give other streams
 NEGATIVE, CANDIDATE, IGNORED = 0, 1, 2  # labels of a step
 STEPS = 36  # network outputs in one training stream
 _LONG = 3000  # frames of one stream of validation negatives: 30 s
@@ -233,6 +233,8 @@ class _Mixer:
     def _stream(self, take: Take, rng: Rng, wanted: bool) -> _Stream:
         """The take somewhere in a stream, often between other speech."""
         layout, heard = self._layout, self._heard(rng)
+        if heard != layout.frames and not take.exact:
+            heard = max(heard, -(-len(take.pcm) // FRAME))  # no slower than that all of it is in the stream
         tempo = heard / layout.frames
         length = int(len(take.pcm) / FRAME / tempo)
         lowest, highest = layout.window - (10 if take.exact else 0), layout.frames - 30
@@ -240,6 +242,8 @@ class _Mixer:
         first = last - length
         if not take.exact:
             first = max(first, min(layout.window - 70, highest - 40))
+            if heard != layout.frames:
+                first = max(0, min(first, layout.frames - length))
             last = first + length
         sound = np.zeros(samples_of(heard + _LEAD), np.float32)
         start = (round(first * tempo) + _LEAD) * FRAME

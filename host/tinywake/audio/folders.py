@@ -63,7 +63,8 @@ def recordings(folder: Path, texts: Sequence[str], labels: Sequence[str] = ()) -
 
     labels: what the word is called besides; a clip with one of them, and no more, is the word.
 
-    Raises AudioError when the folder is missing, holds no sound, or a manifest names a file that is not there.
+    Raises AudioError when the folder is missing, holds no sound, or a manifest names a file that is not there, or puts a
+    speaker on both sides of the split.
     """
     if folder.suffix.lower() == ".csv" and not folder.is_dir():
         manifests, folder = [folder.resolve()], folder.resolve().parent
@@ -80,7 +81,19 @@ def recordings(folder: Path, texts: Sequence[str], labels: Sequence[str] = ()) -
                         text, bool(who) or "_nohash_" in path.stem, synthetic, split)
         for path, text, who, synthetic, split in rows
     }  # fmt: skip
-    return sorted(found.values(), key=lambda recording: recording.path)
+    listed = sorted(found.values(), key=lambda recording: recording.path)
+    _refuse_both_sides(listed, manifests[0] if manifests else folder)
+    return listed
+
+
+def _refuse_both_sides(listed: Sequence[Recording], where: Path) -> None:
+    sides: dict[str, bool] = {}
+    for clip in listed:
+        if clip.named and clip.kind != "noise" and sides.setdefault(clip.speaker, clip.validates) != clip.validates:
+            raise AudioError(
+                f"{where}: speaker {clip.speaker!r} would train and validate ({clip.path.name} and others): give all "
+                "clips of a speaker the same split, or none"
+            )
 
 
 def in_validation(speaker: str) -> bool:

@@ -100,9 +100,10 @@ class MiningFolder:
         for row in self.rows:
             file = self._word_clip(row) if row.label == "word" else row.file
             if row.label:
-                # Alike sounds stay on one side of train's split.
-                listed.append({"file": file, "label": labels[row.label], "speaker": f"mined-{row.cluster}"})
-        _write_csv(self.path / "manifest.csv", ["file", "label", "speaker"], listed)
+                # One person is in several clusters, so none of them may choose the threshold.
+                named = {"speaker": f"mined-{row.cluster}", "split": "train"}
+                listed.append({"file": file, "label": labels[row.label], **named})
+        _write_csv(self.path / "manifest.csv", ["file", "label", "speaker", "split"], listed)
         text = json.dumps({"key": self.key, "done": self.done}, indent=1, ensure_ascii=False) + "\n"
         write_beside(self.path / "mined.json", lambda part: part.write_text(text, encoding="utf-8"))
 
