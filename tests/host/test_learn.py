@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tinywake.audio.dataset import CANDIDATE, NEGATIVE, STEPS, Dataset
 from tinywake.audio.features import SCALE, ZERO_POINT
 from tinywake.compiler.tflite.read import read_tflite
 from tinywake.config import Network, Recipe, Training, Word
+from tinywake.errors import ToolError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 pytest.importorskip("tensorflow", reason="tensorflow is not installed (pip install 'tinywake[train]')")
@@ -128,6 +130,45 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(data: Dataset, trained, 
     for one, two in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
         assert np.array_equal(one, two)
     assert again.judgement.order == whole.judgement.order
+
+
+def test_what_fails_later_does_not_cost_the_training(data: Dataset, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    # Bug: the state was removed before conversion, threshold, compiler and card, any of which may fail.
+    from tinywake.learn import convert, networks, train
+    from tinywake.pipeline import train as pipeline
+
+    def fit(*_: object, kept: Path, **more: object) -> SimpleNamespace:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(b"state")
+        return SimpleNamespace(judgement=SimpleNamespace(order=(0.0, 0.0)), model=None, calibration=(1.0, 0.0))
+
+    def fail(*_: object) -> bytes:
+        raise ToolError("no space left")
+
+    for number in range(12):
+        (tmp_path / f"old{number}").mkdir()
+        os.utime(tmp_path / f"old{number}", (number, number))
+    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(networks, "deployed_network", lambda *_: None)
+    monkeypatch.setattr(convert, "convert", fail)
+    with pytest.raises(ToolError, match="no space left"):
+        pipeline._learn(RECIPE, data, tmp_path / "key", None, None)
+    assert (tmp_path / "key" / "0.npz").read_bytes() == b"state"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "key") == sorted(
+        f"old{number}" for number in range(4, 12)
+    )
+
+
+def test_what_an_output_accepts_counts_though_nobody_says_its_word(data: Dataset) -> None:
+    # Bug: with no validation clip of a word, nothing that its output fired at was counted.
+    from tinywake.learn.judge import curve_of, rule_of
+
+    quiet, loud = np.zeros((STEPS, 2), np.uint8), np.zeros((STEPS, 2), np.uint8)
+    loud[:, 1] = 200
+    two = replace(data, outputs=2, spoken=np.zeros(len(data.positives), np.uint8))
+    curve = curve_of([quiet] * len(data.positives), [loud] * 3, two, rule_of(RECIPE))
+    assert curve.false_accepts[100] >= 3
+    assert curve.misses[100] == len(data.positives)
 
 
 def test_two_words_have_an_output_each(data: Dataset) -> None:

@@ -40,6 +40,7 @@ STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "training
 
 _FORMAT = 6  # change it when the same inputs give another model
 _KEPT = 4  # sets of streams that stay in the cache
+_STATES = 8  # trainings, under way or interrupted, whose state stays in the cache
 _BETWEEN_SEEDS = 1000  # from one network's seed to the next one's, of [train] seeds
 _THREADS = 2  # fixed, for the order of floating-point sums depends on it
 
@@ -145,6 +146,7 @@ def train(
     record = {name: value for name, value in asdict(result).items() if name not in ("model", "tflite", "reused")}
     text = json.dumps(record, indent=1) + "\n"
     write_beside(out_dir / "model.json", lambda part: part.write_text(text, encoding="utf-8"))
+    shutil.rmtree(kept, ignore_errors=True)  # not before: what fails after the training must not cost it
     return result
 
 
@@ -203,6 +205,12 @@ def _share(progress: Progress | None, number: int, count: int) -> Progress | Non
     return lambda stage, fraction: progress(stage, (number + fraction) / count)
 
 
+def _forget_oldest(folder: Path) -> None:
+    """States of trainings that nobody went on with."""
+    for old in sorted(folder.glob("*"), key=lambda p: p.stat().st_mtime)[:-_STATES]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def _digest(base: Path) -> str:
     try:
         return hashlib.sha256(base.read_bytes()).hexdigest()
@@ -218,13 +226,13 @@ def _learn(
     from tinywake.learn import train as training
 
     training.set_threads(_THREADS)
+    _forget_oldest(kept.parent)
     parts = [kept / f"{n}.npz" for n in range(recipe.train.seeds)]
     runs = []
     for n, part in enumerate(parts):
         seed = recipe.train.seed + _BETWEEN_SEEDS * n
         runs.append(training.fit(data, recipe, _share(progress, n, len(parts)), seed=seed, kept=part, base=base))
     trained = min(runs, key=lambda run: run.judgement.order)
-    shutil.rmtree(kept, ignore_errors=True)
     if progress:
         progress("converting", 0.0)
     net = recipe.network
