@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tinywake.audio.augment.noise import babble, coloured_noise, tune
 from tinywake.audio.augment.rooms import room_response
 from tinywake.audio.augment.sound import fade
 from tinywake.audio.clips import list_clips, read_clip, speech_span, stretch, write_clip
+from tinywake.audio.cut import cut_short
 from tinywake.audio.features import FRAME, WINDOW, frames_of, samples_of, to_int8, warp
 from tinywake.audio.voices import engines, synth, texts
 from tinywake.audio.voices.espeak import EspeakLibrary
@@ -368,3 +370,14 @@ def test_festival_says_a_word_or_nothing() -> None:
     assert engines._ascii("café, naïve “Zoë”") == "cafe, naive  Zoe "
     assert engines._ascii("компьютер") is None
     assert engines._ascii("don’t") == "don't"
+
+
+def test_a_chunk_that_promises_gigabytes_costs_none(tmp_path: Path) -> None:
+    # Bug: four gigabytes were asked for to step over a chunk.
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF\x48\0\0\0WAVELIST" + (0xFFFFFFFE).to_bytes(4, "little") + bytes(60))
+    tracemalloc.start()
+    assert cut_short(path) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20

@@ -11,6 +11,7 @@ __all__ = ["cut_short"]
 _HEAD, _CHUNK = 12, 8
 _OPEN_END = 0x7FFF_F000  # bytes; from here on a program wrote the length before it knew it, as into a pipe
 _MOST_CHUNKS = 64
+_FORMAT = 16  # bytes of fmt that every wav file has
 
 
 def cut_short(path: Path) -> str | None:
@@ -29,8 +30,10 @@ def cut_short(path: Path) -> str | None:
                 length = int(unpack_from("<I", chunk, 4)[0])
                 if chunk[:4] == b"data":
                     return _missing(path, length, size - file.tell(), rate * frame)
-                body = file.read(length + length % 2)
-                if chunk[:4] == b"fmt " and len(body) >= 16:
+                behind = file.tell() + length + length % 2
+                body = file.read(min(length, _FORMAT))
+                file.seek(behind)
+                if chunk[:4] == b"fmt " and len(body) >= _FORMAT:
                     rate, frame = unpack_from("<I", body, 4)[0], unpack_from("<H", body, 12)[0]
     except OSError:
         pass  # read_clip() says it
