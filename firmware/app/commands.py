@@ -276,7 +276,7 @@ def _swap(out, number, fields):
 
 
 def _check_idle():
-    """Raise ValueError where a recording has the line or a model is about to take over; one on trial is not kept."""
+    """Raise ValueError where a recording has the line or a model is about to take over."""
     if main.listener and main.listener.report.recorder:
         raise ValueError("busy: a recording has the line")
     if main.listener and main.listener.task:
@@ -284,7 +284,6 @@ def _check_idle():
 
         if not isinstance(main.listener.task, Trial):
             raise ValueError("busy: a model is about to take over")
-        main.listener.task = None
 
 
 def _profile(out, number, fields):

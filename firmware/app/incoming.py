@@ -89,6 +89,8 @@ class Transfer:
             room = self.size  # it does not say
         if self.size - have > room:
             raise ValueError("%d bytes do not fit: there is room for %d" % (self.size, have + room))
+        if main.listener:
+            main.listener.task = None  # one on trial is not kept: its file may be among these
         swap.forget(self._slot)
         if (main.opened[0] or "").startswith(self._slot + "/"):  # it goes on, from the heap
             main.options["model"] = None

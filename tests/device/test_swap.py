@@ -525,3 +525,23 @@ def test_a_model_that_does_not_fit_changes_nothing(board: UnixBoard, old: Path, 
             channel.order("put", name="vast.twm", size=999_999_999_999_999, sha="5" * 64)
     assert {path: path.read_bytes() for path in before} == before
     assert files(board) == ["model.a/old.twm", "model.b/new.twm"]
+
+
+def test_a_transfer_that_is_refused_ends_no_trial(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: any put did, also one that was wrong.
+    assert swapped(board, model(tmp_path, "new", 121)).changed
+    third = model(tmp_path, "third", 122)
+
+    def on_trial() -> bool:
+        with open_port(board.port) as port:
+            port.write(b"print('on', 'trial' if tinywake.main.listener.task else 'none')\r")
+            return bool(port.read_until(b"\r\non ") and port.read_until(b"\r\n") == b"trial\r\n")
+
+    with Channel(board.port) as channel:
+        for name, size in (("../x.twm", 10), ("vast.twm", 999_999_999_999_999)):
+            with pytest.raises(DeviceError, match=r"name:|do not fit"):
+                channel.order("put", name=name, size=size, sha="5" * 64)
+    assert on_trial()
+    with Channel(board.port) as channel:
+        assert channel.order("put", name="third.twm", size=third.stat().st_size, sha=sha(third)) == 0
+    assert not on_trial()
