@@ -11,10 +11,9 @@ from binascii import hexlify
 
 from . import commands, inbox, incoming, main, swap
 from .engine import Engine
-from .link import escape
 from .report import Report
 
-__all__ = ("Handover", "Trial", "begin", "say_swap")
+__all__ = ("Handover", "Trial", "begin")
 
 TRIAL_MS = 60000  # of listening without a reset
 _PIECE, _PIECES = 512, 4  # bytes read at a time, and how often between two buffers
@@ -130,7 +129,7 @@ class Handover:
         main.options["model"] = path
         main.opened = path, main.opened[1]
         out = commands.Lines()
-        say_swap(out, "trial", path, sha)
+        swap.say_swap(out, "trial", path, sha)
         if value is not None:
             commands.say_ok(out, self._number, value)
         out.send()
@@ -158,19 +157,11 @@ class Trial:
         try:
             swap.select("model", self._path, self._sha)
             swap.clean()
-            say_swap(out, "kept", self._path, self._sha)
+            swap.say_swap(out, "kept", self._path, self._sha)
         except (OSError, ValueError) as error:
             main.say_error(out, "swap", str(error))
         out.send()
         return None
-
-
-def say_swap(link, state, path, sha):
-    """A model that came while the app listens: on "trial", "kept" after a minute, "undone" by a reset before that."""
-    link.begin(b"@swap state=" + state.encode())
-    link.text(b" path=", escape(path, 80))
-    link.text(b" sha=", sha[:16].encode())
-    link.end()
 
 
 def _reload(order):

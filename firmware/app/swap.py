@@ -10,9 +10,10 @@ from binascii import hexlify
 
 import _tinywake
 
+from .link import escape
 from .slots import HEAD, MOST, ROOT, chosen, newest, paths, record, sum_key
 
-__all__ = ("clean", "forget", "select", "spare", "try_out")
+__all__ = ("clean", "forget", "say_swap", "select", "spare", "try_out")
 
 _ENOSPC = 28  # which MicroPython's errno does not have
 
@@ -81,6 +82,14 @@ def clean(role="model"):
                 os.remove(path)
                 gone.append(path)
     return gone
+
+
+def say_swap(link, state, path, sha):
+    """A model that came while the app listens: on "trial", "kept" after a minute, "undone" by a reset before that."""
+    link.begin(b"@swap state=" + state.encode())
+    link.text(b" path=", escape(path, 80))
+    link.text(b" sha=", sha[:16].encode())
+    link.end()
 
 
 def _slot(role, letter):

@@ -545,3 +545,16 @@ def test_a_transfer_that_is_refused_ends_no_trial(board: UnixBoard, tmp_path: Pa
     with Channel(board.port) as channel:
         assert channel.order("put", name="third.twm", size=third.stat().st_size, sha=sha(third)) == 0
     assert not on_trial()
+
+
+def test_a_trial_that_was_undone_costs_little_and_never_the_hearing(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: each boot imported all that a swap takes, and was deaf where the heap had no room for that.
+    assert swapped(board, model(tmp_path, "new", 121)).changed
+    boot(board)
+    with RawRepl(board.port) as repl:
+        code = "import sys, tinywake.main as m\nm.load()\nanswer([n for n in sorted(sys.modules) if n[9:] in HEAVY])\n"
+        heavy = ["commands", "handover", "inbox", "incoming"]
+        assert repl.ask(f"HEAVY = {heavy}\n{code}") == []
+        full = "class Full:\n    def say_swap(*of):\n        raise MemoryError\nimport sys\n"
+        code = "sys.modules['tinywake.swap'] = Full\nm.load()\nanswer(m.listener.model.name)\n"
+        assert repl.ask(full + code) == "old"
