@@ -60,6 +60,8 @@ class Handover:
             if not count:
                 self._file.close()
                 if hexlify(self._hash.digest()).decode() != self.transfer.sha:
+                    if self.transfer.source == self.transfer.path:  # its file was whole once, and is to be replaced
+                        swap.forget(self.transfer.path.rpartition("/")[0])
                     raise ValueError("SHA-256 differs: send it again")
                 self._next = self._open
                 break

@@ -558,3 +558,17 @@ def test_a_trial_that_was_undone_costs_little_and_never_the_hearing(board: UnixB
         full = "class Full:\n    def say_swap(*of):\n        raise MemoryError\nimport sys\n"
         code = "sys.modules['tinywake.swap'] = Full\nm.load()\nanswer(m.listener.model.name)\n"
         assert repl.ask(full + code) == "old"
+
+
+@WAYS
+def test_a_file_that_is_damaged_is_sent_anew(board: UnixBoard, old: Path, tmp_path: Path, way: str) -> None:
+    # Bug: the record's digest was believed, the file's own refused, and so for ever.
+    new = model(tmp_path, "new", 121, 40)
+    deploy(board.port, new)
+    begin(board, way)
+    damaged = board.directory / SLOTS / "model.a/old.twm"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\x55")
+    assert swapped(board, old).changed
+    assert damaged.read_bytes() == old.read_bytes()
+    assert files(board) == ["model.a/old.twm", "model.b/new.twm"]
+    assert models(boot(board)) == [sha(new)[:16]]

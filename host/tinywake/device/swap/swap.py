@@ -23,6 +23,7 @@ _ANSWER_S, _TRIES = 10.0, 6  # of the swap: it is hashed and opened meanwhile
 _RESETS = 3
 _NAME = 40  # bytes, as they go over the line
 _UNKNOWN = "unknown command"  # the board's words
+_AGAIN = ("put first", "SHA-256 differs: send it again")  # it was reset meanwhile, or what it had is damaged
 
 
 def swap(port: str, model: Path, on_progress: Callable[[float], None] = lambda fraction: None) -> SwapReport | None:
@@ -100,9 +101,9 @@ def _take_over(channel: Channel, name: str, model: bytes, sha: str) -> bool:
         try:
             value = channel.order("swap", seconds=_ANSWER_S, tries=_TRIES, sha=sha[:HEAD])
         except RefusedError as error:
-            if error.what != "put first":
+            if error.what not in _AGAIN:
                 raise
-            transfer(channel, name, model, lambda fraction: None)  # it was reset meanwhile
+            transfer(channel, name, model, lambda fraction: None)
         except BrokenLineError:
             channel.mend()
         else:
