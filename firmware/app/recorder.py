@@ -14,7 +14,7 @@ STREAM_MS = 1000  # of the ring, where it is only there for an output that halts
 SLACK = 6  # frames of the ring besides those before a hit
 LABEL = 24  # bytes of the label in a line
 PIECE = 128  # bytes of a write: what a UART holds, half of what USB does
-CREDIT = 512  # bytes that may go at once after a pause
+CREDIT = 512  # bytes that may go at once after a pause; where a step is long, those of two
 QUEUE = 8 * (LIMIT + 2)
 FLUSH_MS = 200  # that a piece waits for the output, where there is no audio to delay
 
@@ -89,20 +89,24 @@ class Recorder:
         """Now: the listener stops. There is no audio to delay, so the output is waited for."""
         self.end()
         self._budget = WRAP
-        self._pump(FLUSH_MS)
-        if self._state != _SAID:
-            self._dropped += max(0, self._until - self._next)
-            self._state = _LAST
-        self._detach()
-        if self._state != _SAID:
-            self.say()
+        try:
+            self._pump(FLUSH_MS)
+        finally:  # Ctrl-C, too, leaves the line to the others
+            self._detach()
+            for at in range(self._out, self._queued):
+                self._link.dropped += self._queue[at] == 0x0A
+            if self._state != _SAID:
+                self._dropped += max(0, self._until - self._next)
+                self._state = _LAST
+                self.say()
 
     def take(self, pcm, samples):
         """In the place of the listener's own, which goes on."""
         if self._left:
             self._record(pcm, samples)
         # 11,250 bytes a second: 115200 baud carry 11,520.
-        self._budget = min(self._budget + (samples * 45 >> 6), CREDIT)
+        earned = samples * 45 >> 6
+        self._budget = min(self._budget + earned, max(CREDIT, 2 * earned))
         self._pump(0)
         self._pass_on(pcm, samples)
 

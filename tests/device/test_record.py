@@ -234,7 +234,7 @@ def test_orders_while_it_records(board: UnixBoard) -> None:
         assert host.reader.bad == 0
 
 
-BODY = """
+STANDS_IN = """
 import gc, micropython
 from tinywake.frames import Frames
 from tinywake.link import Link
@@ -247,6 +247,9 @@ class Listener:
     passed = 0
     def take(self, pcm, samples):
         self.passed += samples
+"""
+
+BODY = """
 sent = bytearray(1)
 def write(buf, start, end, wait_ms):
     sent[0] = (sent[0] * 5 + 3) & 255
@@ -283,8 +286,61 @@ print(r._gone > 10, r._lost, listener.passed > 320 * 1260, "take" in listener.__
 @on_board
 @pytest.mark.parametrize("mode", ["stream", "hit"])
 def test_recording_allocates_nothing(board: UnixBoard, mode: str) -> None:
-    said = execute(board.port, BODY.replace("MODE", repr(mode)))
+    said = execute(board.port, STANDS_IN + BODY.replace("MODE", repr(mode)))
     assert said.split() == ["True", "175", "True", "False", "True"]
+
+
+CLOSING = """
+mode = "all"
+def write(buf, start, end, wait_ms):
+    global mode
+    if mode == "interrupted":
+        mode = "all"
+        raise KeyboardInterrupt
+    return end - start if mode == "all" else 0
+link = Link(write)
+listener = Listener()
+Listener.report.recorder = r = Recorder(listener, link, {"mode": "stream"}, "")
+for i in range(20):
+    listener.take(bytearray(640), 320)
+mode = HOW
+for i in range(3):
+    link.begin(b"@hit")
+    link.end()
+try:
+    r.close()
+except KeyboardInterrupt:
+    print("interrupted")
+print(Listener.report.recorder, "take" in listener.__dict__, link._write is write, link.dropped)
+"""
+
+
+@on_board
+@pytest.mark.parametrize(
+    ("how", "said"), [("interrupted", "interrupted None False True 3"), ("stuck", "None False True 4")]
+)
+def test_the_line_is_back_however_a_recording_ends(board: UnixBoard, how: str, said: str) -> None:
+    # Bug: a second Ctrl-C left the board mute, and the lines that waited went uncounted.
+    assert execute(board.port, STANDS_IN + CLOSING.replace("HOW", repr(how))).split() == said.split()
+
+
+PACED = """
+link = Link(lambda buf, start, end, wait_ms: end - start)
+listener = Listener()
+Listener.report.recorder = r = Recorder(listener, link, {"mode": "stream"}, "")
+pcm = bytearray(2 * STEP)
+for i in range(30 * 16000 // STEP):
+    listener.take(pcm, STEP)
+    r.step()
+print(r._gone > 360, r._dropped)
+"""
+
+
+@on_board
+@pytest.mark.parametrize("step", [320, 960, 1280, 1600])
+def test_a_long_step_drops_no_frame(board: UnixBoard, step: int) -> None:
+    # Bug: from 960 samples on, what a step earned of the line was cut off, and every few frames one was dropped.
+    assert execute(board.port, STANDS_IN + PACED.replace("STEP", str(step))) == "True 0\n"
 
 
 @on_board
