@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,12 +14,16 @@ import pytest
 import soundfile
 
 from tinywake.__main__ import main
+from tinywake.audio import clips as sound_files
 from tinywake.audio.clips import RATE, Pcm, read_blocks, read_clip
 from tinywake.audio.folders import recordings
 from tinywake.audio.live import player as players
 from tinywake.core import Listener, Model
 from tinywake.errors import AudioError, ConfigError, ToolError
+from tinywake.evaluate.sounds.clipset import EvalClip
+from tinywake.pipeline.evaluation import hear
 from tinywake.pipeline.evaluation.contenders import Contender, contenders_of
+from tinywake.pipeline.evaluation.hear import Ears
 from tinywake.pipeline.mining import find as finding
 from tinywake.pipeline.mining import mine as mining
 from tinywake.pipeline.mining.ask import label_by_ear
@@ -324,3 +329,35 @@ def test_before_and_after(tmp_path: Path, model: Path, radio: Path, run: Run) ->
     radio.unlink()
     code, _, _ = run(*command)
     assert code == 2
+
+
+def test_before_and_after_in_blocks_are_the_same(
+    tmp_path: Path, model: Path, radio: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yes = tmp_path / "yes"
+    yes.mkdir()
+    soundfile.write(yes / "1.wav", audio(3, seed=5), RATE)
+    listed = tmp_path / "listed.csv"
+    listed.write_text(f"file\n{radio}\n", encoding="utf-8")
+    monkeypatch.setattr(sound_files, "_BLOCK", 12_345)
+    said = []
+    for number, seconds in enumerate((300, 1)):
+        monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / f"cache-{number}"))
+        monkeypatch.setattr(hear, "_LONG_S", seconds)
+        code, text, _ = run("eval", model, "--positives", yes, "--negatives", listed, "--json")
+        assert code == 0
+        said.append({name: value for name, value in json.loads(text).items() if name != "effort"})
+    assert said[0] == said[1]
+    assert said[0]["false_accepts"] > 0
+
+
+def test_a_long_recording_is_not_held_in_memory(tmp_path: Path, given: Contender) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.tile(audio(60, seed=9), 20), RATE)
+    clip = EvalClip(path, "", None)
+    tracemalloc.start()
+    try:
+        Ears([given]).hear([], [clip])
+        assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 4
+    finally:
+        tracemalloc.stop()

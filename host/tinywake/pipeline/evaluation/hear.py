@@ -8,20 +8,22 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
-from tinywake.audio.clips import RATE, Pcm, read_clip
+from tinywake.audio.clips import RATE, Pcm, read_blocks, read_clip
 from tinywake.core import Listener
 from tinywake.errors import AudioError
 from tinywake.evaluate.det.latency import end_of_word
 from tinywake.evaluate.sounds.clipset import EvalClip
 from tinywake.evaluate.sounds.noise import Condition, mix
-from tinywake.evaluate.sounds.quiet import framed
+from tinywake.evaluate.sounds.quiet import framed, framed_blocks
 from tinywake.files import cache_folder, why_unread
 from tinywake.pipeline.evaluation.contenders import Contender
 from tinywake.pipeline.evaluation.store import Kept, ScoreStore
@@ -29,6 +31,7 @@ from tinywake.pipeline.evaluation.store import Kept, ScoreStore
 __all__ = ["ClipScores", "Ears", "Effort"]
 
 _FORMAT = 1  # change it when the same clips give other sound
+_LONG_S = 300  # of a recording, from which on it is heard in blocks
 _THREADS = 2  # the core and the decoder let go of Python's lock
 
 
@@ -124,12 +127,15 @@ class Ears:
                 key = hashlib.sha256(f"{_FORMAT} {content} {digests[n]} {lead} {told}".encode()).digest()
                 kept = store.get(key)
                 if kept is None:
-                    whole = sound.framed(lead)
-                    if condition is not None:
-                        whole = mix(whole, sound.pcm, clip.speaker, condition)
-                    kept = _listened(listeners[n], contender.label, whole)
+                    if condition is None and sound.long:
+                        blocks = framed_blocks(clip.path, lead)
+                    elif condition is None:
+                        blocks = iter([sound.framed(lead)])
+                    else:
+                        blocks = iter([mix(sound.framed(lead), sound.pcm, clip.speaker, condition)])
+                    kept, heard_s = _listened(listeners[n], contender.label, blocks)
                     store.put(key, kept)
-                    effort.seconds += len(whole) / RATE
+                    effort.seconds += heard_s
                     effort.heard += 1
                 else:
                     effort.known += 1
@@ -145,6 +151,14 @@ class _Sound:
         self._word = word
         self._pcm: Pcm | None = None
         self._framed: dict[int, Pcm] = {}
+
+    @cached_property
+    def long(self) -> bool:
+        """Without a word, and too long to be held in memory for each thread."""
+        try:
+            return not self._word and soundfile.info(str(self.clip.path)).duration > _LONG_S
+        except (soundfile.LibsndfileError, RuntimeError, OSError):
+            return False  # reading it says why
 
     @property
     def pcm(self) -> Pcm:
@@ -164,7 +178,8 @@ class _Sound:
         key = hashlib.sha256(f"{_FORMAT} length {'and end' if self._word else ''} {content}".encode()).digest()
         kept = store.get(key)
         if kept is None:
-            values = struct.pack("<dq", len(self.pcm) / RATE, end_of_word(self.pcm, None) if self._word else 0)
+            samples = sum(map(len, read_blocks(self.clip.path))) if self.long else len(self.pcm)
+            values = struct.pack("<dq", samples / RATE, end_of_word(self.pcm, None) if self._word else 0)
             kept = Kept(0, np.frombuffer(values, np.uint8))
             store.put(key, kept)
         seconds, end_ms = struct.unpack("<dq", kept.values.tobytes())
@@ -173,13 +188,24 @@ class _Sound:
 
 def _content(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            found = hashlib.sha256()
+            while block := file.read(1 << 20):
+                found.update(block)
+            return found.hexdigest()
     except OSError as e:
         raise AudioError(f"{path}: {why_unread(e)}") from e
 
 
-def _listened(listener: Listener, label: str, sound: Pcm) -> Kept:
-    """Scores of the steps that count, and the time at which the first of them ends."""
-    heard = listener.listen(sound)
-    scores = heard.scores[heard.ready, listener.labels.index(label)]
-    return Kept(int(heard.t_ms[heard.ready][0]) if len(scores) else 0, scores)
+def _listened(listener: Listener, label: str, blocks: Iterable[Pcm]) -> tuple[Kept, float]:
+    """Scores of the steps that count, and the time at which the first of them ends; and seconds of sound."""
+    listener.reset()
+    samples, start, scores = 0, 0, [np.zeros(0, np.uint8)]
+    column = listener.labels.index(label)
+    for pcm in blocks:
+        samples += len(pcm)
+        heard = listener.push(pcm)
+        if heard.ready.any() and not any(map(len, scores)):
+            start = int(heard.t_ms[heard.ready][0])
+        scores.append(heard.scores[heard.ready, column])
+    return Kept(start, np.concatenate(scores)), samples / RATE

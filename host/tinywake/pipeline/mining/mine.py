@@ -156,7 +156,7 @@ def against(
 ) -> Comparison:
     """Two models on what was mined and on clips with the word: before and after, also as det.png in the folder.
 
-    Whole recordings are read into memory. Raises AudioError where one has gone.
+    Recordings are read block by block. Raises AudioError where one has gone.
     """
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
