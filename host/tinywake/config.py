@@ -65,6 +65,7 @@ class Word:
     near: tuple[str, ...] = _key(())  # near words: never a hit; "auto": 60 from the pronouncing dictionary
     near_count: int = _key(0, 0, 1000)  # so many more from the pronouncing dictionary
     near_carried: float = _key(0.0, 0.0, 1.0)  # share of the near words' clips that are in the word's carriers
+    spare: bool = _key(False)  # inside speech: no step that may have all of the word in view is told no
     others: tuple[str, ...] = _key(())  # spoken among common words: what other devices are called
     carriers: tuple[str, ...] = _key(("hey {}", "{} please", "okay {} what now"))  # {}: the word inside speech
 

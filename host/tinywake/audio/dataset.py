@@ -76,14 +76,15 @@ class _Layout:
     def frames(self) -> int:
         return self.window + self.stride * (STEPS - 1)
 
-    def labels(self, first: int, last: int, *, exact: bool) -> NDArray[np.uint8]:
+    def labels(self, first: int, last: int, *, exact: bool, spare: bool = False) -> NDArray[np.uint8]:
         """Labels of a stream whose target begins at frame `first` and ends at `last`.
 
-        Unless `exact`, the word is somewhere between the two: no step that may have all of it in view is NEGATIVE.
+        Unless `exact`, the word is somewhere between the two. spare: no step that may have all of it in view is
+        NEGATIVE then.
         """
         ends = self.window + self.stride * np.arange(STEPS)  # the frame after the last one each step sees
         earliest = last - _EARLIEST if exact else first + _SHORTEST
-        latest_start = first if exact else max(first, last - _SHORTEST)
+        latest_start = max(first, last - _SHORTEST) if spare and not exact else first
         labels = np.full(STEPS, NEGATIVE, np.uint8)
         # While the word is still in view, nobody minds a hit; a little before it is complete, neither.
         nearly = ends > first + (last - first) * (0.7 if exact else 0.1)
@@ -253,10 +254,12 @@ class _Mixer:
         if rng.random() < 0.4:
             self._say(sound, start + len(take.pcm) + int(rng.uniform(0.03, 0.8) * RATE), rng, gain, before=False)
         _put(sound, take.pcm.astype(np.float32) * (gain / _loudness(take)), start)
-        begins, ends = (first + round((last - first) * part) for part in take.inside)
         if not wanted:
             return self._silent(sound, rng)
-        return self._finish(sound, rng), layout.labels(begins, ends, exact=take.exact), take.word
+        spare = self._recipe.word.spare
+        if spare:
+            first, last = (first + round((last - first) * part) for part in take.inside)
+        return self._finish(sound, rng), layout.labels(first, last, exact=take.exact, spare=spare), take.word
 
     def _say(self, sound: Sound, at: int, rng: Rng, gain: float, *, before: bool) -> None:
         """Other speech that ends at sample `at`, or begins there."""
