@@ -37,11 +37,12 @@ def rows_of(shared: Path) -> list[Row]:
                 if row["speaker"] in _IN_ENGINES:
                     continue
                 text = row.get("keyword") or row.get("transcript") or ""
+                who = _SAME.get(row["speaker"], row["speaker"])
                 where = (shared / name / row["file"]).resolve()
                 voice = "1" if name == "speech-voices" else ""
                 noise = "noise" if text in ("noise", "_silence_", "noise_eltocino", "bg_noise") else text
                 found.append(
-                    {"file": str(where), "transcript": noise.replace("_", " "), "speaker": _SAME.get(row["speaker"], row["speaker"]) or where.stem,
+                    {"file": str(where), "transcript": noise.replace("_", " "), "speaker": who or where.stem,
                      "seconds": row["seconds"], "synthetic": voice}
                 )  # fmt: skip
     noises = sorted((shared / "speech-more/noise").rglob("*.flac"))

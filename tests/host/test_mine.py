@@ -24,6 +24,7 @@ from tinywake.evaluate.sounds.clipset import EvalClip
 from tinywake.pipeline.evaluation import hear
 from tinywake.pipeline.evaluation.contenders import Contender, contenders_of
 from tinywake.pipeline.evaluation.hear import Ears
+from tinywake.pipeline.mining import clusters as clustering
 from tinywake.pipeline.mining import find as finding
 from tinywake.pipeline.mining import mine as mining
 from tinywake.pipeline.mining.ask import label_by_ear
@@ -228,6 +229,38 @@ def test_an_interrupted_run_loses_only_the_recording_it_was_at(
     straight, _ = mine([radio, more], model, tmp_path / "other")
     assert again.heard_s == 30
     assert [vars(row) for row in again.rows] == [vars(row) for row in straight.rows]
+
+
+def test_finds_of_a_run_that_ended_while_they_were_compared_get_their_cluster(
+    tmp_path: Path, model: Path, radio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: they stayed in cluster 0, beside the finds of an earlier run, for good.
+    more = tmp_path / "s.wav"
+    soundfile.write(more, audio(30, seed=9), RATE)
+    mine([radio], model, tmp_path / "out")
+
+    def tired(clips: object) -> list[int]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mining, "clusters", tired)
+        with pytest.raises(KeyboardInterrupt):
+            mine([radio, more], model, tmp_path / "out")
+    again, _ = mine([radio, more], model, tmp_path / "out")
+    straight, _ = mine([radio, more], model, tmp_path / "other")
+    assert again.heard_s == 0
+    assert [vars(row) for row in again.rows] == [vars(row) for row in straight.rows]
+
+
+def test_of_very_many_clips_the_first_make_the_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: memory and time grew with the square of what was found.
+    tables: list[int] = []
+    real = clustering._merged
+    monkeypatch.setattr(clustering, "_MOST", 6)
+    monkeypatch.setattr(clustering, "_merged", lambda likeness: tables.append(len(likeness)) or real(likeness))  # type: ignore[func-returns-value]
+    two = [audio(2, seed=1), audio(2, seed=2)]
+    assert clusters(iter([two[n % 2] for n in range(9)] + [audio(2, seed=3)])) == [0, 1] * 4 + [0, 2]
+    assert tables == [6]
 
 
 def test_a_folder_of_another_model_is_refused(tmp_path: Path, model: Path, radio: Path) -> None:

@@ -63,8 +63,8 @@ def recordings(folder: Path, texts: Sequence[str], labels: Sequence[str] = ()) -
 
     labels: what the word is called besides; a clip with one of them, and no more, is the word.
 
-    Raises AudioError when the folder is missing, holds no sound, or a manifest names a file that is not there, or puts a
-    speaker on both sides of the split.
+    Raises AudioError when the folder is missing, holds no sound, or a manifest names a file that is not there, or
+    puts a speaker on both sides of the split.
     """
     if folder.suffix.lower() == ".csv" and not folder.is_dir():
         manifests, folder = [folder.resolve()], folder.resolve().parent

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +17,49 @@ __all__ = ["clusters"]
 _FRAMES = 120  # the last of a clip's 10 ms: the word and little more
 _TIMES, _BANDS = 24, 20
 _SHIFTS = (-2, -1, 0, 1, 2)  # of 50 ms: a peak is not always at the same place
+_MOST = 1500  # clips of which all pairs are compared: 18 MB, and some seconds
 _ALIKE = 0.75  # mean likeness within a cluster
 
 _Floats = NDArray[np.float64]
 
 
-def clusters(clips: Sequence[Pcm]) -> list[int]:
+def clusters(clips: Iterable[Pcm]) -> list[int]:
     """A number for each clip, 0 for the largest cluster; agglomerative, by the mean likeness of all pairs.
 
     Likeness: the cosine of the features' shape over time and frequency, free of level and colour, best of some shifts.
+    Of more than 1,500 clips the first so many make the clusters, and each other goes to the one it is most like.
     """
-    if not clips:
-        return []
     shapes = [_shape(pcm) for pcm in clips]
-    likeness = np.max([_turned(shapes, shift) @ _turned(shapes, 0).T for shift in _SHIFTS], axis=0)
-    likeness = np.maximum(likeness, likeness.T)
+    if not shapes:
+        return []
+    members = _merged(_likeness(shapes[:_MOST], shapes[:_MOST]))
+    made = [list(group) for group in members]
+    for index in range(_MOST, len(shapes)):
+        like = _likeness([shapes[index]], shapes[:_MOST])[0]
+        means = [float(like[group].mean()) for group in made]
+        best = int(np.argmax(means))
+        if means[best] >= _ALIKE:
+            members[best].append(index)
+        else:
+            members.append([index])
+    order = sorted(members, key=lambda group: (-len(group), min(group)))
+    number = {index: rank for rank, group in enumerate(order) for index in group}
+    return [number[index] for index in range(len(shapes))]
+
+
+def _likeness(some: Sequence[_Floats], others: Sequence[_Floats]) -> _Floats:
+    """[some, others], the same whichever of the two is shifted."""
+    best = np.full((len(some), len(others)), -np.inf)
+    for shift in _SHIFTS:
+        best = np.maximum(best, _turned(some, shift) @ _turned(others, 0).T)
+        best = np.maximum(best, _turned(some, 0) @ _turned(others, shift).T)
+    return best
+
+
+def _merged(likeness: _Floats) -> list[list[int]]:
+    """Groups of indices; `likeness` is used up."""
     np.fill_diagonal(likeness, -np.inf)
-    members = [[index] for index in range(len(clips))]
+    members = [[index] for index in range(len(likeness))]
     while True:
         first, second = sorted(map(int, np.unravel_index(int(np.argmax(likeness)), likeness.shape)))
         if first == second or likeness[first, second] < _ALIKE:
@@ -45,9 +71,7 @@ def clusters(clips: Sequence[Pcm]) -> list[int]:
         likeness[first], likeness[:, first] = joined, joined
         likeness[second], likeness[:, second] = -np.inf, -np.inf
         likeness[first, first] = -np.inf
-    order = sorted((group for group in members if group), key=lambda group: (-len(group), min(group)))
-    number = {index: rank for rank, group in enumerate(order) for index in group}
-    return [number[index] for index in range(len(clips))]
+    return [group for group in members if group]
 
 
 def _shape(pcm: Pcm) -> _Floats:

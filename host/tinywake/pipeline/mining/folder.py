@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tinywake.pipeline.mining.find import BEFORE_MS, Find
 __all__ = ["LABELS", "MiningFolder", "Row", "content"]
 
 LABELS = ("word", "other", "noise")  # and "" for what nobody has listened to
+_NONE = -1  # cluster of what has not been compared yet
 _WORD_MS = 1500, 200  # before and behind the peak, of a clip that is the word: train wants little else in it
 
 
@@ -77,14 +78,20 @@ class MiningFolder:
             write_clip(self.path / name, each.pcm)
             end_ms = min(each.t_ms, BEFORE_MS)
             known = labels.get(name) or label
-            fresh.append(Row(name, known, 0, each.hit, each.score, str(source), each.t_ms, end_ms))
+            fresh.append(Row(name, known, _NONE, each.hit, each.score, str(source), each.t_ms, end_ms))
         names = {row.file for row in fresh}
         self.rows = [row for row in self.rows if row.file not in names] + fresh
         self.done[digest] = {"source": str(source), **facts}
 
-    def clips(self) -> list[Pcm]:
-        """The sound of every row."""
-        return [read_clip(self.path / row.file, silent_ok=True) for row in self.rows]
+    @property
+    def compared(self) -> bool:
+        """Whether every row has its cluster: a run that was interrupted had no time for it."""
+        return all(row.cluster != _NONE for row in self.rows)
+
+    def clips(self) -> Iterator[Pcm]:
+        """The sound of every row, one after the other; the highest come first from here on."""
+        self.rows.sort(key=lambda row: (not row.hit, -row.score, row.file))
+        return (read_clip(self.path / row.file, silent_ok=True) for row in self.rows)
 
     def number(self, clusters: Sequence[int]) -> None:
         """Give every row its cluster."""

@@ -140,7 +140,7 @@ def mine(
         folder.add(path, digest, found.finds, facts, "other" if asked.without_word else "")
         folder.save()
         heard_s += found.seconds
-    if heard_s or len({row.cluster for row in folder.rows}) == 1:  # an interrupted run had no time for it
+    if heard_s or not folder.compared:
         if progress:
             progress("comparing what was found", 1.0)
         folder.number(clusters(folder.clips()))
