@@ -96,6 +96,28 @@ def test_a_clip_whose_licence_nobody_names_is_refused(tmp_path: Path) -> None:
     assert "Of 1 clips no manifest names the licence" in text_of([given])
 
 
+@pytest.mark.parametrize("licence", ["GPL-3", "AGPL-3.0", "All rights reserved", "unknown", "?"])
+def test_a_licence_that_permits_too_little_is_refused(licence: str, tmp_path: Path) -> None:
+    # Bug: whatever did not forbid derivatives by name was shipped.
+    with pytest.raises(AudioError, match=r"a/0\.wav: .*licence.*; a shipped model is not trained on it"):
+        refuse_unshippable([folder(tmp_path / "a", [row(licence)])])
+
+
+def test_a_list_of_ones_own_takes_licences_from_the_manifests_of_its_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: a list without the column was refused, and everything beside it was searched for manifests.
+    folder(tmp_path / "all", [row("CC-BY-4.0", file="computer/1.wav"), row("CC0", file="tea/2.wav")])
+    own = tmp_path / "own.csv"
+    own.write_text("file,label\nall/computer/1.wav,computer\nall/tea/2.wav,tea\n")
+    monkeypatch.setattr(Path, "rglob", None)
+    assert {(each.licence, each.source) for each in credits_of([own])} == {
+        ("CC-BY-4.0", "corpus@1"),
+        ("CC0", "corpus@1"),
+    }
+    refuse_unshippable([own])
+
+
 def test_a_manifest_above_the_folder_is_asked_too(tmp_path: Path) -> None:
     folder(tmp_path / "all", [row("CC0", file="computer/1.wav"), row("CC BY-ND 4.0", file="tea/2.wav")])
     (credit,) = credits_of([tmp_path / "all" / "computer"])

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tinywake.evaluate.sounds.clipset import manifest_above, rows_of
 __all__ = ["Credit", "credits_of", "refuse_unshippable"]
 
 _UNKNOWN = "not named"
+_NOBODY_SAYS = re.compile(r"\W*(not named|unknown|unclear|none|n/a|tbd)?\W*", re.IGNORECASE)
+# Copyleft that a model would have to carry on (LGPL: as a library's), and no licence at all.
+_OWN_TERMS = re.compile(r"(?<![a-z])a?gpl|all rights reserved|proprietary", re.IGNORECASE)
 # A model is derived from what it was trained on: CC BY-ND, CC BY-NC-ND, and the words for it.
 _NO_DERIVATIVES = re.compile(r"(?<![a-z])n\.?d(?![a-z])|no.?deriv", re.IGNORECASE)
 
@@ -36,7 +40,7 @@ class Credit:
     @property
     def known(self) -> bool:
         """Whether a manifest names a licence."""
-        return self.licence != _UNKNOWN
+        return not _NOBODY_SAYS.fullmatch(self.licence)
 
 
 def credits_of(data: Sequence[Path]) -> tuple[Credit, ...]:
@@ -48,11 +52,9 @@ def credits_of(data: Sequence[Path]) -> tuple[Credit, ...]:
     for folder in data:
         listed = folder.suffix.lower() == ".csv" and not folder.is_dir()
         root = (folder.parent if listed else folder).resolve()
-        rows = {} if listed else _above(root)
-        below = [path for path in root.rglob("*.csv") if path.name.lower() == "manifest.csv"]
-        for manifest in [folder] if listed else sorted(below, key=lambda path: (len(path.parts), path)):
-            rows.update(rows_of(manifest))  # the nearer one's word counts
-        for each in recordings(folder, ()):
+        clips = recordings(folder, ())
+        rows = _listed(folder, {each.path.parent for each in clips}) if listed else _below(root)
+        for each in clips:
             row = rows.get(each.path.resolve(), {})
             licence = " ".join((row.get("licence") or row.get("license") or _UNKNOWN).split())
             source = " ".join((row.get("source") or "").split())
@@ -64,14 +66,35 @@ def credits_of(data: Sequence[Path]) -> tuple[Credit, ...]:
 def refuse_unshippable(data: Sequence[Path]) -> None:
     """Raise AudioError where a model trained on this must not be given to others, or nobody can say."""
     for credit in credits_of(data):
-        if credit.forbids or not credit.known:
-            why = (
-                f"licence {credit.licence!r} forbids derivatives" if credit.forbids else "no manifest names its licence"
-            )
+        named = f"licence {credit.licence!r}"
+        why = f"{named} forbids derivatives" if credit.forbids else ""
+        if _OWN_TERMS.search(credit.licence):
+            why = f"{named} has terms that a model would not keep"
+        if why or not credit.known:
+            why = why or "no manifest names its licence"
             more = f" and {len(credit.files) - 1} more" if len(credit.files) > 1 else ""
             raise AudioError(
                 f"{credit.folder}/{credit.files[0]}{more}: {why}; a shipped model is not trained on it: leave it out"
             )
+
+
+def _below(root: Path) -> dict[Path, Mapping[str, str]]:
+    """Rows of all manifests in a folder, and of the nearest above it; the nearer one's word counts."""
+    rows = _above(root)
+    below = [path for path in root.rglob("*.csv") if path.name.lower() == "manifest.csv"]
+    for manifest in sorted(below, key=lambda path: (len(path.parts), path)):
+        rows.update(rows_of(manifest))
+    return rows
+
+
+def _listed(manifest: Path, folders: Iterable[Path]) -> dict[Path, Mapping[str, str]]:
+    """Rows of one manifest; what it leaves open is taken from the manifests above its clips."""
+    known: dict[Path, Mapping[str, str]] = {}
+    for above in sorted({found for folder in folders if (found := manifest_above(folder))}):
+        with contextlib.suppress(AudioError):  # one that is about other things says nothing
+            known.update(rows_of(above))
+    rows = rows_of(manifest)
+    return {path: {**known.get(path, {}), **{k: v for k, v in row.items() if v}} for path, row in rows.items()}
 
 
 def _above(root: Path) -> dict[Path, Mapping[str, str]]:
