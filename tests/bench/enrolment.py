@@ -18,15 +18,15 @@ import numpy as np
 
 from tinywake.audio.clips import read_clip
 from tinywake.compiler.twm.head import read_head
+from tinywake.errors import AudioError
 from tinywake.evaluate.metrics import count_each
 from tinywake.pipeline.enrolment.background import gather_background
 from tinywake.pipeline.enrolment.ear import Ear, Said
-from tinywake.pipeline.enrolment.enrol import adapt
+from tinywake.pipeline.enrolment.enrol import adapt, refuse_unlike
 from tinywake.pipeline.enrolment.shift import Moved, Shift
 from tinywake.pipeline.evaluation.contenders import contenders_of
 
 _LEAST = 7  # clips of an owner
-_LIKE, _MEDIAN = 0.5, 0.7  # as in enrol.py
 
 
 def clips_of(manifest: Path, word: str | None, skip: frozenset[str] = frozenset()) -> list[tuple[Path, str]]:
@@ -50,8 +50,10 @@ def main() -> None:
     head = read_head(given.data, str(args.model))
     ear = Ear(given.data, str(args.model), head, given.lead_ms)
     owners: dict[str, list[Said]] = defaultdict(list)
+    paths: dict[str, list[Path]] = defaultdict(list)
     for path, speaker in clips_of(args.speech, args.word):
         owners[speaker].append(ear.hear(read_clip(path)))
+        paths[speaker].append(path)
     words = {path for path, _ in clips_of(args.speech, args.word)}
     judged, seconds = [], 0.0
     for manifest in args.negatives:
@@ -86,12 +88,12 @@ def main() -> None:
                 order = rng.permutation(len(clips))
                 chosen, rest = [clips[i] for i in order[:count]], [clips[i] for i in order[count:]]
                 others = [one for other, said in owners.items() if other != name for one in said]
-                like = [shift.resembles(one.inputs) for one in chosen]
-                good = [one for one, share in zip(chosen, like, strict=True) if share >= _LIKE]
-                if not good or np.median([share for share in like if share >= _LIKE]) < _MEDIAN:
+                try:
+                    refuse_unlike(shift, chosen, [paths[name][i] for i in order[:count]], args.word)
+                    moved = adapt(shift, chosen, background, given, head)[1]
+                except AudioError:  # as `tinywake enrol` refuses them: the whole set
                     refused += 1
                     continue
-                _, moved = adapt(shift, good, background, given, head)
                 counts = accepts(moved)
                 own, other = at_one_an_hour(plain), at_one_an_hour(counts)
                 rows.append([

@@ -347,6 +347,56 @@ def test_published_models_have_heads_that_are_read_and_written(reference: Path, 
         assert with_head(data, head, head.weights[0], int(head.bias[0])) == data
 
 
+def test_of_a_long_recording_every_minute_is_heard(folder: Path, tmp_path: Path) -> None:
+    # Bug: of an hour of radio one minute was kept, and all of it was in memory.
+    (tmp_path / "radio").mkdir()
+    sound = np.tile(tones(np.random.default_rng(5), 900, 2500, 10), 30)[: 130 * 16000]
+    assert len(sound) == 130 * 16000
+    soundfile.write(tmp_path / "radio" / "1.wav", sound, 16000)
+    (given,) = contenders_of([folder / "beep.twm"])
+    ear = Ear(given.data, "net", read_head(given.data, "net"), given.lead_ms)
+    found = gather_background(ear, "beep", (tmp_path / "radio",))
+    assert found.seconds == pytest.approx(130)
+    assert (found.recorded, len(found.lengths)) == (1, 3)
+
+
+def test_engines_that_say_too_little_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: an IndexError.
+    monkeypatch.setattr(background, "_spoken", lambda *_: ([folder / "mine0.wav"], []))
+    (given,) = contenders_of([folder / "beep.twm"])
+    ear = Ear(given.data, "net", read_head(given.data, "net"), given.lead_ms)
+    with pytest.raises(AudioError, match=r"the speech engines: .*too little.*--negatives"):
+        gather_background(ear, "beep", ())
+
+
+def test_what_enrolment_was_given_does_not_check_it(folder: Path, tmp_path: Path) -> None:
+    # Bug: utterances and negatives that lay in the set made its figures better.
+    seen = tmp_path / "seen"
+    for kind, name in (("beep", "mine0"), ("other", "no/1"), ("other", "no/2")):
+        path = seen / kind / f"{name.replace('/', '')}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((folder / f"{name}.wav").read_bytes())
+    soundfile.write(seen / "beep" / "new.wav", tones(np.random.default_rng(8), 450, 1650), 16000)
+    made = enrol(folder / "beep.twm", owner(folder, check=seen), tmp_path / "out.twm")
+    assert made.checked is not None
+    assert (made.checked.clips, made.checked.hours, made.checked.left_out) == (1, 0, 3)
+    assert any("3 clips that enrolment was given are left out" in line for line in made.lines())
+
+
+def test_why_no_more_was_gained_is_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: nothing told a gain that other voices had stopped from one that was enough.
+    heard = iter([9, 9])
+    monkeypatch.setattr(Shift, "heard", lambda self, moved, clips: next(heard, 0))
+    monkeypatch.setattr("tinywake.pipeline.enrolment.enrol._MARGIN", 9.0)  # no gain is enough
+    monkeypatch.setattr(
+        "tinywake.pipeline.enrolment.enrol.gather_background",
+        lambda *given: replace(gather_background(*given), others=(np.zeros((9, 360), np.int8),) * 9),
+    )
+    made = enrol(folder / "beep.twm", owner(folder), tmp_path / "out.twm")
+    assert made.gain == 1
+    assert any("more gain would lose over 5 %" in line for line in made.lines())
+
+
 def test_utterances_that_would_cost_others_the_word_are_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,14 +7,15 @@ in many voices; recordings without the word (--negatives) are added, or do alone
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinywake.audio.clips import RATE, read_clip
+from tinywake.audio.clips import RATE, Pcm, read_blocks, read_clip
 from tinywake.audio.sources import cast_split
 from tinywake.audio.voices.synth import speak_all
 from tinywake.audio.words.near import near_words
@@ -28,7 +29,7 @@ __all__ = ["Background", "gather_background"]
 Progress = Callable[[str, float], None]
 _COUNTS = Counts(positives=50, near=150, words=100, sentences=200)  # some twenty minutes
 _NEAR = 60
-_LONGEST = 60 * RATE  # samples that are heard of one recording
+_LONGEST = 60 * RATE  # samples that are heard at a time
 _MOST_S = 2400.0  # of recordings: more would fill the memory, and teach no more
 _LEAST_S = 60.0  # of other speech in all
 _SEED = 9
@@ -63,18 +64,19 @@ def gather_background(ear: Ear, label: str, negatives: Sequence[Path], progress:
             ) from error
     recorded = _shuffled([clip.path for clip in clip_set(negatives)]) if negatives else []
     parts, seconds, taken = [], 0.0, 0
-    for number, path in enumerate([*said, *recorded]):
+    for number, pcm in enumerate(chain((read_clip(path, silent_ok=True) for path in said), _sound(recorded))):
         if number >= len(said) and seconds > _MOST_S:
             break
-        pcm = read_clip(path, silent_ok=True)[:_LONGEST]
-        parts.append(ear.hear(pcm).inputs)
-        seconds += len(pcm) / RATE
-        taken += number >= len(said)
+        parts.append(ear.hear(pcm[:_LONGEST]).inputs)
+        seconds += len(pcm[:_LONGEST]) / RATE
+        taken += len(said) <= number < len(said) + len(recorded)
         if progress and number % 10 == 0:
-            progress("hearing other speech", number / (len(said) + len(recorded)))
+            progress("hearing other speech", min(1.0, number / (len(said) + len(recorded))))
     if seconds < _LEAST_S:
+        where = negatives[0] if negatives else "the speech engines"
         raise AudioError(
-            f"{negatives[0]}: {seconds:.0f} s of other speech are too little to hold a model to; give a minute at least"
+            f"{where}: {seconds:.0f} s of other speech are too little to hold a model to; give a minute at least "
+            "(--negatives)"
         )
     others = tuple(ear.hear(read_clip(path)).inputs for path in word)
     return Background(np.concatenate(parts), tuple(map(len, parts)), others, len(said), taken, seconds)
@@ -91,6 +93,25 @@ def _spoken(label: str, progress: Progress | None) -> tuple[list[Path], list[Pat
     without = [said for kind in ("near", "near_phrases", "other", "sentences") for said in plan[kind]]
     made = speak_all([*without, *plan["words"]], progress)
     return [path for path in made[: len(without)] if path], [path for path in made[len(without) :] if path]
+
+
+def _sound(recorded: Sequence[Path]) -> Iterator[Pcm]:
+    """The first minute of each recording, then the further ones; never a whole recording in memory."""
+    for path in recorded:
+        yield next(_minutes(path))
+    for path in recorded:
+        yield from islice(_minutes(path), 1, None)
+
+
+def _minutes(path: Path) -> Iterator[Pcm]:
+    held = np.zeros(0, np.int16)
+    for block in read_blocks(path):
+        held = np.concatenate([held, block])
+        while len(held) >= _LONGEST:
+            yield held[:_LONGEST]
+            held = held[_LONGEST:]
+    if len(held):
+        yield held
 
 
 def _shuffled(paths: Sequence[Path]) -> list[Path]:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tinywake.audio.folders import recordings
@@ -18,13 +19,20 @@ __all__ = ["check_on"]
 
 
 def check_on(
-    data: Path, before: Contender, after: Contender, progress: Callable[[str, float], None] | None = None
+    data: Path,
+    before: Contender,
+    after: Contender,
+    progress: Callable[[str, float], None] | None = None,
+    *,
+    learnt: Sequence[Path] = (),
 ) -> Checked:
     """Recordings as for train: a folder of labels, or a manifest. Clips with the word inside speech are left out.
 
-    Raises AudioError where there are none.
+    So are those of the same bytes as one in `learnt`. Raises AudioError where there are none.
     """
-    found = recordings(data, (before.label,))
+    known = {_digest(path) for path in learnt}
+    every = recordings(data, (before.label,))
+    found = [each for each in every if _digest(each.path) not in known]
     wanted = [EvalClip(each.path, each.speaker) for each in found if each.kind == "word"]
     unwanted = [EvalClip(each.path, each.speaker) for each in found if each.kind in ("other", "noise")]
     if not wanted and not unwanted:
@@ -44,5 +52,10 @@ def check_on(
     worse = sum(tables[1][name][0] > tables[0][name][0] for name in tables[0])
     hours = sum(each.seconds for each in heard[len(wanted) :]) / 3600
     return Checked(
-        data.name, len(wanted), (missed[0], missed[1]), len(tables[0]), worse, hours, (accepted[0], accepted[1])
-    )
+        data.name, len(wanted), (missed[0], missed[1]), len(tables[0]), worse, hours, (accepted[0], accepted[1]),
+        len(every) - len(found),
+    )  # fmt: skip
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()

@@ -16,6 +16,7 @@ from tinywake.compiler.twm.sections import sections_of, with_sections
 from tinywake.compiler.twm.unpack import parse
 from tinywake.core import Model
 from tinywake.errors import AudioError
+from tinywake.evaluate.sounds.clipset import clip_set
 from tinywake.files import check_writable, write_beside
 from tinywake.pipeline.enrolment.background import Background, gather_background
 from tinywake.pipeline.enrolment.check import check_on
@@ -25,7 +26,7 @@ from tinywake.pipeline.enrolment.shift import Moved, Shift
 from tinywake.pipeline.enrolment.utterances import read_utterances
 from tinywake.pipeline.evaluation.contenders import Contender, contenders_of
 
-__all__ = ["Owner", "adapt", "enrol"]
+__all__ = ["Owner", "adapt", "enrol", "refuse_unlike"]
 
 Progress = Callable[[str, float], None]
 _GAINS = tuple(float(gain) for gain in range(1, 9))  # logits; more were not worth more (docs/enrolment.md)
@@ -62,8 +63,8 @@ def enrol(model: Path, owner: Owner, out: Path, progress: Progress | None = None
     said = [ear.hear(pcm) for pcm in clips]
     background = gather_background(ear, given.label, owner.negatives, progress)
     shift = Shift(head, background, given.rule, given.threshold)
-    _resemble(shift, said, owner.utterances, given.label)
-    gain, moved = adapt(shift, said, background, given, head)
+    refuse_unlike(shift, said, owner.utterances, given.label)
+    gain, moved, stopped = adapt(shift, said, background, given, head)
     data = given.data if moved is None else _written(given.data, head, moved, len(clips))
     Model(data, str(out)).verify()
     made = replace(given, data=data, file=parse(data), name="enrolled")
@@ -74,17 +75,20 @@ def enrol(model: Path, owner: Owner, out: Path, progress: Progress | None = None
         Heard(str(path), loudest(one.scores, window), loudest(two.scores, window), alone if len(said) > 1 else None)
         for path, one, two, alone in zip(owner.utterances, said, after, left, strict=True)
     )
-    checked = check_on(owner.check, given, made, progress) if owner.check is not None else None
+    checked = None
+    if owner.check is not None:
+        negatives = [clip.path for clip in clip_set(owner.negatives)] if owner.negatives else []
+        checked = check_on(owner.check, given, made, progress, learnt=(*owner.utterances, *negatives))
     write_beside(out, lambda part: part.write_bytes(data))
     return Enrolment(
         out, given.label, given.threshold, gain, heard, background.seconds, background.spoken, background.recorded,
         (shift.accepted, shift.accepts(moved)),
         (shift.heard(None, background.others), shift.heard(moved, background.others), len(background.others)),
-        checked, tuple(_notes(len(said), gain, background)),
+        checked, tuple(_notes(len(said), gain, stopped, background)),
     )  # fmt: skip
 
 
-def _resemble(shift: Shift, said: Sequence[Said], paths: Sequence[Path], label: str) -> None:
+def refuse_unlike(shift: Shift, said: Sequence[Said], paths: Sequence[Path], label: str) -> None:
     """Raise AudioError for utterances in which the model hears nothing of the word."""
     likeness = [shift.resembles(one.inputs) for one in said]
     for share, path in zip(likeness, paths, strict=True):
@@ -102,17 +106,19 @@ def _resemble(shift: Shift, said: Sequence[Said], paths: Sequence[Path], label: 
 
 def adapt(
     shift: Shift, said: Sequence[Said], background: Background, given: Contender, head: Head
-) -> tuple[float, Moved | None]:
-    """The gain and the layer; 0 and None where everything is heard already."""
+) -> tuple[float, Moved | None, bool]:
+    """The gain and the layer, 0 and None where everything is heard already; whether other voices forbade more gain."""
     wanted = _byte(min(_logit(given.threshold) + _MARGIN, head.most - _ROOM))
     if all(loudest(one.scores, given.rule.window) >= wanted for one in said):
-        return 0.0, None
+        return 0.0, None, False
     words = [shift.word(one.inputs) for one in said]
     fewest = shift.heard(None, background.others) - _LOSS * len(background.others)
     best: tuple[float, Moved] | None = None
+    stopped = False
     for gain in _GAINS:
         moved = shift.move(words, gain)
         if shift.heard(moved, background.others) < fewest:
+            stopped = True
             break
         best = gain, moved
         if all(score >= wanted for score in _left_out(shift, said, gain)):
@@ -122,7 +128,7 @@ def adapt(
             f"these utterances cannot be enrolled: any change towards them loses {given.label!r} in other voices; "
             "check that they are the word, or train with them (--data)"
         )
-    return best
+    return *best, stopped
 
 
 def _left_out(shift: Shift, said: Sequence[Said], gain: float) -> list[int]:
@@ -146,10 +152,12 @@ def _written(data: bytes, head: Head, moved: Moved, utterances: int) -> bytes:
     return with_sections(made, {Section.PROVENANCE: kept})
 
 
-def _notes(utterances: int, gain: float, background: Background) -> list[str]:
+def _notes(utterances: int, gain: float, stopped: bool, background: Background) -> list[str]:
     notes = []
     if utterances < 3:
         notes.append("three utterances or more, not all in one breath, say better what the next one will be like")
+    if stopped:
+        notes.append(f"more gain would lose over {100 * _LOSS:.0f} % of the word in other voices")
     if gain == _GAINS[-1]:
         notes.append("the limit of what enrolment may change is reached; more utterances, or training, may do more")
     if not background.spoken:

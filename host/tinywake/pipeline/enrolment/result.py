@@ -38,10 +38,13 @@ class Checked:
     speakers_worse: int
     hours: float
     false_accepts: tuple[int, int]
+    left_out: int = 0  # clips that enrolment was given
 
     def lines(self) -> list[str]:
         """For people."""
-        said = []
+        said = [] if self.clips else [f"{self.name}: no clip is labelled as the model's word: nothing to miss"]
+        if self.left_out:
+            said.append(f"{self.name}: {self.left_out} clips that enrolment was given are left out")
         if self.clips:
             before, after = (f"{100 * missed / self.clips:.1f} %" for missed in self.missed)
             said.append(
