@@ -187,7 +187,7 @@ class Training:
     dropout: float = _key(0.1, 0.0, 0.9)
     average: float = _key(0.995, 0.0, 0.99999)  # decay of the moving average of the weights
     checks: int = _key(4, 1, 100)  # times a checkpoint is scored on the validation voices
-    base: str | None = _key(None)  # weights.npz of another training, beside the recipe or below: begins with its layers
+    base: str | None = _key(None)  # weights.npz of another training, relative to the recipe: begins with its layers
     rankings: int = _key(0, 0, 100)  # times all streams without the word are scored, to draw the hardest more often
 
 

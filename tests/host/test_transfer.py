@@ -34,6 +34,23 @@ def test_all_layers_but_the_head_are_taken_over(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(head, one.get_layer("head").weights, strict=True))
 
 
+def test_weights_that_do_not_fit_are_refused_before_anything_is_spoken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: after everything had been spoken and mixed.
+    from tinywake.learn.networks import training_network
+    from tinywake.learn.saved import save_weights
+    from tinywake.pipeline import train as pipeline
+
+    monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pipeline.sources, "identity", lambda *_: "sound")
+    monkeypatch.setattr(pipeline, "_streams", None)
+    save_weights(tmp_path / "a.npz", training_network(NET, 1, 0.0, 1))
+    (tmp_path / "recipe.toml").write_text('[word]\nlabel = "w"\n[train]\nbase = "a.npz"\n')
+    with pytest.raises(ConfigError, match=r"train\.base: .*a\.npz: .* must be the same"):
+        pipeline.train(tmp_path / "recipe.toml", tmp_path / "out")
+
+
 def test_another_network_is_refused_with_the_layer(tmp_path: Path) -> None:
     from tinywake.learn.networks import training_network
     from tinywake.learn.saved import begin_with, save_weights
@@ -44,5 +61,8 @@ def test_another_network_is_refused_with_the_layer(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(ConfigError, match=r"a\.npz: not a file of weights"):
         begin_with(training_network(NET, 1, 0.0, 1), tmp_path / "a.npz")
+    np.save(tmp_path / "a.npy", np.zeros(3))  # Bug: a TypeError
+    with pytest.raises(ConfigError, match=r"a\.npy: not a file of weights"):
+        begin_with(training_network(NET, 1, 0.0, 1), tmp_path / "a.npy")
     with pytest.raises(ConfigError, match=r"none\.npz"):
         begin_with(training_network(NET, 1, 0.0, 1), tmp_path / "none.npz")

@@ -61,7 +61,7 @@ def begin_with(model: keras.Model, path: Path) -> None:
             given = dict(arrays)
     except OSError as error:
         raise ConfigError(f"train.base: {path}: {why_unread(error)}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:  # TypeError: an .npy
         raise ConfigError(f"train.base: {path}: not a file of weights ({error})") from error
     own = _named(model)
     for name, value in own.items():

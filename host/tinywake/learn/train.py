@@ -71,7 +71,7 @@ def fit(
     batches = Batches(dataset.labels, train.batch, seed)
     first, best, chosen_weights = 0, None, model.get_weights()
     state = load_state(kept)
-    if state is not None:
+    if state is not None and step.fits(state):  # else another version of Keras wrote it: begin again
         first, best = int(state["next"]), Judgement.of(state)
         chosen_weights = [state[f"best.{n}"] for n in range(len(chosen_weights))]
         step.restore(state)
@@ -140,6 +140,10 @@ class _Step:
     def state(self) -> Arrays:
         """All that decides the updates to come."""
         return {name: np.asarray(variable) for name, variable in self._variables().items()}
+
+    def fits(self, state: Mapping[str, NDArray[Any]]) -> bool:
+        """Whether `state` is of the same variables."""
+        return all(name in state and state[name].shape == tuple(v.shape) for name, v in self._variables().items())
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         for name, variable in self._variables().items():

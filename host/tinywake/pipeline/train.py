@@ -107,6 +107,8 @@ def train(
     if finished:
         return finished
     check_writable(out_dir / "model.twm", new_folder=True)
+    if base is not None:
+        _check_base(recipe, base)
     data = _streams(recipe, data_dirs, sound, progress, warn)
     with diary_in(cache_folder() / "tensorflow.log"):
         kept = cache_folder() / "training" / key[:40]
@@ -216,6 +218,16 @@ def _digest(base: Path) -> str:
         return hashlib.sha256(base.read_bytes()).hexdigest()
     except OSError as error:
         raise ConfigError(f"train.base: {base}: {why_unread(error)}") from error
+
+
+def _check_base(recipe: Recipe, base: Path) -> None:
+    """Raise ConfigError before anything is spoken where the network cannot begin with it."""
+    with diary_in(cache_folder() / "tensorflow.log"):
+        from tinywake.learn import networks, saved
+        from tinywake.learn import train as training
+
+        training.set_threads(_THREADS)
+        saved.begin_with(networks.training_network(recipe.network, len(recipe.words), 0.0, recipe.train.seed), base)
 
 
 def _learn(
