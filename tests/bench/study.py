@@ -42,13 +42,20 @@ def measure(model: Path, fold: Path, noise: bool) -> dict[str, Any]:
     return result
 
 
+def seeded(recipe: Path, seed: int) -> str:
+    """The recipe with another seed, to be written anywhere: its `base` is found from there too."""
+    text, count = re.subn(r"(?m)^seed *=.*$", f"seed = {seed}", recipe.read_text(encoding="utf-8"))
+    if count != 1:
+        raise SystemExit(f"{recipe}: {count} lines begin with `seed =`; one is needed, in [train]")
+    return re.sub(r'(?m)^base *= *"([^"]*)"', lambda found: f'base = "{(recipe.parent / found[1]).resolve()}"', text)
+
+
 def run(fold: Path, name: str, asked: argparse.Namespace) -> dict[str, Any]:
     """Train and measure once."""
     recipe, out, seed = asked.recipe, asked.out, asked.seed
     folder = out.parent / "runs" / f"{name}-{fold.name}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    text = recipe.read_text(encoding="utf-8")
-    text = re.sub(r"(?m)^seed *=.*$", f"seed = {seed}", text)
+    text = seeded(recipe, seed)
     (folder / "recipe.toml").write_text(text, encoding="utf-8")
     begun, marks = time.monotonic(), {}
 

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 import speakers
+import study
 
 
 def shared(root: Path, voices: list[str]) -> Path:
@@ -34,3 +36,13 @@ def test_one_person_is_one_speaker_whatever_the_engine(tmp_path: Path) -> None:
     rows = speakers.rows_of(shared(tmp_path, voices))
     assert {row["speaker"] for row in rows if row["synthetic"]} == {"rhvoice_bdl", "rhvoice_clb"}
     assert sum(row["speaker"] == "rhvoice_bdl" for row in rows) == 4
+
+
+def test_a_recipe_without_a_seed_is_refused_and_its_base_is_found(tmp_path: Path) -> None:
+    # Bug: every seed trained the same network, and a copied recipe lost its base.
+    path = tmp_path / "recipe.toml"
+    path.write_text('[train]\nseed = 1\nseeds = 2\nbase = "../w/weights.npz"\n')
+    assert study.seeded(path, 7) == f'[train]\nseed = 7\nseeds = 2\nbase = "{tmp_path.parent}/w/weights.npz"\n'
+    path.write_text("[train]\nsteps = 1\n")
+    with pytest.raises(SystemExit, match="0 lines begin with"):
+        study.seeded(path, 7)
