@@ -81,9 +81,9 @@ def recordings(folder: Path, texts: Sequence[str], labels: Sequence[str] = ()) -
                         text, bool(who) or "_nohash_" in path.stem, synthetic, split)
         for path, text, who, synthetic, split in rows
     }  # fmt: skip
-    listed = sorted(found.values(), key=lambda recording: recording.path)
-    _refuse_both_sides(listed, manifests[0] if manifests else folder)
-    return listed
+    clips = sorted(found.values(), key=lambda recording: recording.path)
+    _refuse_both_sides(clips, manifests[0] if manifests else folder)
+    return clips
 
 
 def _refuse_both_sides(listed: Sequence[Recording], where: Path) -> None:
