@@ -13,6 +13,7 @@ import sys
 import time
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ import pytest
 from rich.console import Console
 
 from tinywake.device.deploy import Choices, deploy
+from tinywake.device.deploy.plan import make_plan
+from tinywake.device.deploy.probe import PINS, look
 from tinywake.device.line.events import Boot, Error, Event, Hit, Level, Ok, Pcm, Rec, Score, State, Unknown
 from tinywake.device.line.files import BoardFiles
 from tinywake.device.line.hear import wav_bytes
@@ -518,6 +521,27 @@ def test_deploy_brings_the_recorder_when_asked(tmp_path: Path) -> None:
         again = deploy(board.port, model, start=False)
         assert not again.copied
         assert path in again.unchanged
+
+
+@on_board
+def test_deploy_says_what_hides_the_recorder_or_lacks_it(tmp_path: Path) -> None:
+    # Bug: another recorder in the root was imported, and --recorder did nothing to firmware that has none built in.
+    if not MODULE.is_file():
+        pytest.skip("no module is built: make modules")
+    model = tmp_path / "loud.twm"
+    model.write_bytes(runpy.run_path(str(ROOT / "tests/core/tiny.py"))["listening_model"]())
+    with UnixBoard(tmp_path / "board") as board:
+        deploy(board.port, model, board="UNIX", start=False, choices=Choices(recorder=True))
+        shutil.copy(MODULE, board.directory)
+        with pytest.raises(DeviceError, match=r"imported in place of lib/_tinywake_rec\.mpy"):
+            deploy(board.port, model, start=False)
+        (board.directory / MODULE.name).unlink()
+        with RawRepl(board.port) as repl:
+            probe = look(repl, [PINS])
+    built_in = replace(probe, firmware=replace(probe.firmware, builtin=True))
+    with pytest.raises(DeviceError, match="_tinywake_rec, and cannot record"):
+        make_plan("x", {}, built_in, recorder=True)
+    assert not make_plan("x", {}, replace(built_in, recorder=True), recorder=True).copies
 
 
 @pytest.fixture(params=[*TARGETS])

@@ -81,6 +81,11 @@ def make_plan(
             f"{port}: the board does not know its pins yet: name it, as in --board {near[0] if near else 'UNIX'}"
             + (f" (or {', '.join(near[1:])})" if near[1:] else "")
         )
+    if recorder and not module and not probe.recorder:
+        raise DeviceError(
+            f"{port}: the firmware has _tinywake compiled in, but not _tinywake_rec, and cannot record: build it anew "
+            "with this version's firmware/module, or flash stock MicroPython"
+        )
     if module:
         files = {**_modules(module, files.get(PINS, b""), probe, recorder=recorder), **files}
     wanted = {path: sha256(data) for path, data in files.items()}

@@ -52,6 +52,11 @@ try:
     builtin = True
 except ImportError:
     builtin = False
+try:
+    import _tinywake_rec
+    recorder = True
+except ImportError:
+    recorder = False
 sys.path.extend(path)
 i = sys.implementation
 try:
@@ -59,7 +64,7 @@ try:
     room = s[0], s[3] if s[3] <= s[2] else 0  # littlefs counts to below 0
 except (OSError, AttributeError):
     room = None
-answer({"name": i[0], "version": list(i[1][:3]), "mpy": getattr(i, "_mpy", 0), "builtin": builtin,
+answer({"name": i[0], "version": list(i[1][:3]), "mpy": getattr(i, "_mpy", 0), "builtin": builtin, "recorder": recorder,
         "machine": getattr(i, "_machine", ""), "build": getattr(i, "_build", ""),
         "free": free, "used": used, "room": room})
 """
@@ -172,14 +177,15 @@ class Probe:
     loose_models: tuple[str, ...]  # .twm at the top of its file system, in no slot
     romfs: Romfs | None
     app: str | None = None  # version of the app in the firmware, as in a ready image; it comes before one in files
-    imports: Mapping[str, str] = field(default_factory=dict)  # of _tinywake, _tinywake_pdm and tinywake: where from;
+    imports: Mapping[str, str] = field(default_factory=dict)  # of tinywake and its modules: where from;
     # a path as that of `digests` where it is below the working directory, or FROZEN; absent: from nowhere
+    recorder: bool = False  # _tinywake_rec is compiled into the firmware
     heads: Mapping[str, bytes] = field(default_factory=dict)  # of the .mpy files asked for and found: mpy.HEAD_BYTES
 
     @property
     def hidden(self) -> dict[str, str]:
         """Our files -> what is imported in place of each. What lies in the firmware hides nothing: it is ours."""
-        usual = {"_tinywake": MODULE, "_tinywake_pdm": PDM_MODULE, "tinywake": APP}
+        usual = {"_tinywake": MODULE, "_tinywake_pdm": PDM_MODULE, "_tinywake_rec": REC_MODULE, "tinywake": APP}
         return {usual[name]: path for name, path in self.imports.items() if path not in (usual[name], FROZEN)}
 
 
@@ -206,13 +212,15 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
         romfs=None if rom is None else Romfs(int(rom["bytes"]), tuple(rom["names"])),
         app=app,
         imports=imports,
+        recorder=bool(said["recorder"]),
         heads=heads,
     )
 
 
 def _imports(repl: RawRepl, paths: list[str], builtin: bool) -> tuple[dict[str, str], dict[str, bytes]]:
     """`paths`: files that are there."""
-    names = ["tinywake", *([] if builtin else ["_tinywake", "_tinywake_pdm"])]  # what is built in comes before any path
+    # What is built in comes before any path.
+    names = ["tinywake", *([] if builtin else ["_tinywake", "_tinywake_pdm", "_tinywake_rec"])]
     given = {"FROZEN": FROZEN, "COUNT": HEAD_BYTES, "NAMES": names, "PATHS": paths}
     said: dict[str, Any] = repl.ask("".join(f"{name} = {value!r}\n" for name, value in given.items()) + _IMPORTS)
     heads = {path: bytes.fromhex(head) for path, head in said["heads"].items() if head is not None}
