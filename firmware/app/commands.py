@@ -214,6 +214,7 @@ def _models(out, number, fields):
     for path in paths:
         out.begin(b"@file role=model")
         out.text(b" path=", escape(path, SHOWN))
+        out.text(b" sha=", main.slots.digest(path).encode())
         out.end()
     return len(paths)
 

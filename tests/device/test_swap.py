@@ -461,6 +461,7 @@ def test_deploy_takes_the_way_that_there_is(board: UnixBoard, old: Path, tmp_pat
     facts = call(old, "--reset")
     assert facts["listening"]
     assert "ram" in facts
+    assert (facts["name"], facts["bytes"], facts["sha256"]) == (old.name, old.stat().st_size, sha(old))  # as above
     with RawRepl(board.port):
         pass
     assert "ram" in call(new)  # it did not listen
@@ -572,3 +573,17 @@ def test_a_file_that_is_damaged_is_sent_anew(board: UnixBoard, old: Path, tmp_pa
     assert damaged.read_bytes() == old.read_bytes()
     assert files(board) == ["model.a/old.twm", "model.b/new.twm"]
     assert models(boot(board)) == [sha(new)[:16]]
+
+
+def test_what_listens_but_would_not_after_a_reset_is_put_there(board: UnixBoard, tmp_path: Path) -> None:
+    # Bug: "listens with it already", of a model that had been loaded for the moment.
+    new = model(tmp_path, "new", 121)
+    shutil.copy(new, board.directory / "loose.twm")
+    with Channel(board.port) as channel:
+        assert channel.listens(2)
+        channel.order("load", path="loose.twm")
+        assert channel.listens(2)
+    report = swapped(board, new)
+    assert (report.changed, report.there) == (True, 0)
+    assert files(board) == ["model.a/old.twm", "model.b/new.twm"]
+    assert not swapped(board, new).changed  # it is on trial, and stays

@@ -105,7 +105,9 @@ class DeployReport:
 
     def facts(self) -> dict[str, object]:
         """As JSON-able values."""
-        return {**asdict(self), "firmware": str(self.firmware)}
+        first = self.models[0]
+        same = {"name": first.name, "bytes": first.bytes, "sha256": first.sha256}  # as where a board goes on listening
+        return {**asdict(self), **same, "firmware": str(self.firmware)}
 
     def lines(self) -> list[str]:
         """For people."""

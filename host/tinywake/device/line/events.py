@@ -170,6 +170,7 @@ class File:
     name: ClassVar[str] = "file"
     role: str  # model, gate
     path: str
+    sha: str = ""  # first 16 hex digits of the SHA-256 in the board's record, where it is there
 
 
 @dataclass(frozen=True)

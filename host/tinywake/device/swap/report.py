@@ -26,8 +26,8 @@ class SwapReport:
     changed: bool  # it did not listen with this model already
 
     def facts(self) -> dict[str, object]:
-        """As JSON-able values."""
-        return {**asdict(self), "listening": True}
+        """As JSON-able values; a DeployReport has some of them: name, bytes, sha256, listening."""
+        return {**asdict(self), "bytes_copied": self.bytes - self.there, "listening": True}
 
     def lines(self) -> list[str]:
         """For people."""

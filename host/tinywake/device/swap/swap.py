@@ -41,18 +41,19 @@ def swap(port: str, model: Path, on_progress: Callable[[float], None] = lambda f
             return None
         began = time.monotonic()
         there, beside, seconds, home = len(wanted.data), True, 0.0, "heap"
-        if not sha.startswith(before):
-            try:
+        try:
+            changed = not (sha.startswith(before) and _stays(channel, sha))
+            if changed:
                 there = transfer(channel, wanted.name, wanted.data, on_progress)
                 seconds = time.monotonic() - began
                 home = _home_before(channel)
                 beside = _take_over(channel, wanted.name, wanted.data, sha)
-            except RefusedError as error:
-                if error.what == _UNKNOWN:
-                    return None
-                raise DeviceError(f"{error}: {wanted.name} was not taken, and the board keeps what it has") from error
-            except BrokenLineError as error:
-                raise DeviceError(f"{error}; run this again, and it goes on where it was") from error
+        except RefusedError as error:
+            if error.what == _UNKNOWN:
+                return None
+            raise DeviceError(f"{error}: {wanted.name} was not taken, and the board keeps what it has") from error
+        except BrokenLineError as error:
+            raise DeviceError(f"{error}; run this again, and it goes on where it was") from error
         return SwapReport(
             port=port,
             name=wanted.name,
@@ -65,7 +66,7 @@ def swap(port: str, model: Path, on_progress: Callable[[float], None] = lambda f
             lost=channel.lost,
             beside=beside,
             home_before=home,
-            changed=not sha.startswith(before),
+            changed=changed,
         )
 
 
@@ -85,13 +86,29 @@ def _listening_with(channel: Channel) -> str | None:
     return models[-1].sha
 
 
+def _stays(channel: Channel, sha: str) -> bool:
+    """Whether the model that it listens with is what it boots with, or took over by command: it is kept then."""
+    first = _first(channel)
+    if first is None or not first.sha or sha.startswith(first.sha):
+        return True
+    try:
+        channel.order("swap", seconds=3.0, sha=sha[:HEAD])  # asked again
+    except RefusedError:
+        return False
+    return True
+
+
 def _home_before(channel: Channel) -> str:
     """Of what the board boots with: romfs, xip or heap."""
+    first = _first(channel)
+    path = first.path if first else ""
+    return "romfs" if path.startswith("/rom/") else "xip" if path.startswith("/flash/") else "heap"
+
+
+def _first(channel: Channel) -> File | None:
     channel.events.clear()
     channel.order("models", seconds=3.0)
-    paths = [event.path for event in channel.events if isinstance(event, File)]
-    first = paths[0] if paths else ""
-    return "romfs" if first.startswith("/rom/") else "xip" if first.startswith("/flash/") else "heap"
+    return next((event for event in channel.events if isinstance(event, File)), None)
 
 
 def _take_over(channel: Channel, name: str, model: bytes, sha: str) -> bool:
