@@ -426,3 +426,13 @@ def test_pieces_are_kept_apart_where_their_end_was_damaged(tmp_path: Path) -> No
     events = around(0, 5)[:-1] + around(1, 10)[1:-1]
     done = recorded(Folder(tmp_path, "x", ""), events, "hit")
     assert [len(read(each.path)) for each in done] == [5 * FRAME] * 2
+
+
+@pytest.mark.parametrize("lost", ["told", "all of it", "all but what is told"])
+def test_the_end_of_a_piece_is_filled_up_only_by_what_is_known(tmp_path: Path, lost: str) -> None:
+    # Bug: what an earlier piece had was missed at the end of the next one.
+    first = around(0, 5)
+    said = {"told": first[:-1], "all of it": [], "all but what is told": first[-1:]}[lost]
+    done = recorded(Folder(tmp_path, "x", ""), said + around(1, 10), "hit")
+    assert [len(read(each.path)) for each in done][-1] == 5 * FRAME
+    assert done[-1].gaps == ()

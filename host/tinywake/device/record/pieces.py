@@ -27,7 +27,8 @@ class Pieces:
         self._take: Take | None = None
         self._piece = -1
         self._first = 0  # number of the piece's first frame that came
-        self._told = 0  # frames that the board says to have made up to the end of the piece before
+        self._told = 0  # frames that the board says to have made up to the end of a piece
+        self._cuts = 0  # pieces that were complete by then
         self._done = 0  # samples in files before this one
         self._heard: list[str] = []
 
@@ -76,11 +77,12 @@ class Pieces:
 
     def _piece_over(self, event: Rec) -> Recorded | None:
         """The board says that a piece is complete, and how many frames there were: those that came are counted."""
-        made, before = event.frames + event.dropped, self._told
+        made, before, known = event.frames + event.dropped, self._told, event.cuts == self._cuts + 1
+        if event.cuts > self._cuts:
+            self._told, self._cuts = made, event.cuts
         if self._take is None or (event.cuts - 1) % _PIECES != self._piece or self._take.next is None:
             return None
-        self._told = made
-        missing = max(0, made - before - (self._take.next - self._first))
+        missing = max(0, made - before - (self._take.next - self._first)) if known else 0
         return self._finish(self._take.samples + missing * _FRAME if missing < _ROLL // _FRAME else None)
 
     def _finish(self, samples: int | None) -> Recorded | None:
