@@ -30,7 +30,7 @@ from tinywake.device.record.pieces import Pieces
 from tinywake.device.record.record import Wanted, fault, record
 from tinywake.device.record.take import Take
 from tinywake.device.record.wav import WavFile
-from tinywake.errors import DeviceError, ToolError
+from tinywake.errors import ConfigError, DeviceError, ToolError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from ima import DIGITS, FRAME, PYTHONS, line, lines
@@ -436,3 +436,10 @@ def test_the_end_of_a_piece_is_filled_up_only_by_what_is_known(tmp_path: Path, l
     done = recorded(Folder(tmp_path, "x", ""), said + around(1, 10), "hit")
     assert [len(read(each.path)) for each in done][-1] == 5 * FRAME
     assert done[-1].gaps == ()
+
+
+@pytest.mark.parametrize(("label", "speaker"), [("w" * 150, ""), ("x", "\udcff"), ("\udcffx", "")])
+def test_names_that_no_board_takes_are_refused_before_its_port(tmp_path: Path, label: str, speaker: str) -> None:
+    # Bug: a traceback, and with a speaker's a list that could not be written.
+    with pytest.raises(ConfigError, match=r"too long|no UTF-8"):
+        list(record("no such port", tmp_path, Wanted(label, speaker), print))

@@ -10,17 +10,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinywake.device.line.lines import encode_command
 from tinywake.device.record.board import Board
 from tinywake.device.record.folder import Folder, Recorded
 from tinywake.device.record.pieces import Pieces
 from tinywake.device.record.wav import RATE
-from tinywake.errors import DeviceError, TinywakeError
+from tinywake.errors import ConfigError, DeviceError, TinywakeError
 
 __all__ = ["Wanted", "fault", "record"]
 
 _QUIET_DB = -40.0
 _CLIPPED = 16  # samples
 _TRIES = 5
+_ID = 999_999  # more digits than commands get
 _PATIENCE = 8  # an emulated board's second may take so many, and 20 more
 
 Say = Callable[[str], None]
@@ -46,6 +48,7 @@ def record(port: str, folder: Path, wanted: Wanted, say: Say) -> Iterator[Record
     Ctrl-C ends it: what was heard until then is kept, a take that is half spoken is not. Raises DeviceError or
     ToolError with one line; what was written before that is whole and listed.
     """
+    _check(wanted)
     place = Folder(folder, wanted.label, wanted.speaker)
     with Board(port) as board:
         try:
@@ -57,6 +60,17 @@ def record(port: str, folder: Path, wanted: Wanted, say: Say) -> Iterator[Record
             if board.recording:
                 with suppress(DeviceError):
                     board.stop()
+
+
+def _check(wanted: Wanted) -> None:
+    """Raise ConfigError where label or speaker is no text, or the board's line has no room for the label."""
+    try:
+        f"{wanted.label}{wanted.speaker}".encode()
+        encode_command("label", [("id", _ID), ("text", wanted.label)])
+    except UnicodeEncodeError as error:
+        raise ConfigError("--label or --speaker is no UTF-8: type it in the terminal's own encoding") from error
+    except ValueError as error:
+        raise ConfigError(f"--label {wanted.label!r} is too long for a board's line: shorten it") from error
 
 
 def fault(take: Recorded) -> str:
