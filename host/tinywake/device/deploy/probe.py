@@ -69,6 +69,8 @@ answer({"name": i[0], "version": list(i[1][:3]), "mpy": getattr(i, "_mpy", 0), "
         "free": free, "used": used, "room": room})
 """
 
+_AT_ONCE = 16  # paths in one question: a board's heap may have no one piece for code that names them all
+
 _FILES = """
 try:
     pins = {}
@@ -76,15 +78,13 @@ try:
     board = pins["BOARD"]
 except (OSError, SyntaxError, KeyError):
     board = None
-answer({"files": {p: digest(p) for p in PATHS}, "board": board,
-        "models": sorted(p for p in os.listdir() if p.endswith(".twm"))})
+answer({"board": board, "models": sorted(p for p in os.listdir() if p.endswith(".twm"))})
 """
 
 # What each of our names would import, found as MicroPython finds it and without importing it; only of what is in the
 # firmware does nothing but an import tell. The first bytes of .mpy files need no heap, whole ones would.
 _IMPORTS = """
 import os, sys
-from binascii import hexlify
 def is_a(kind, path):
     try:
         return os.stat(path)[0] & 0xc000 == kind
@@ -114,18 +114,21 @@ def first(name):
         for end in (".py", ".mpy"):
             if is_a(0x8000, at + end):
                 return at + end
+root = os.getcwd()
+root += "" if root.endswith("/") else "/"
+def ours(path):
+    return path[len(root):] if path and path.startswith(root) else path
+answer({name: ours(first(name)) for name in NAMES})
+"""
+
+_HEAD = """
+from binascii import hexlify
 def head(path):
     try:
         with open(path, "rb") as f:
             return hexlify(f.read(COUNT)).decode()
     except OSError:
         return None
-root = os.getcwd()
-root += "" if root.endswith("/") else "/"
-def ours(path):
-    return path[len(root):] if path and path.startswith(root) else path
-found = {name: ours(first(name)) for name in NAMES}
-answer({"found": found, "heads": {p: head(p) for p in PATHS + list(found.values()) if p and p.endswith(".mpy")}})
 """
 
 _BUILT_IN = """
@@ -193,8 +196,9 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
     """Ask a board that was reset and whose prompt we hold. `paths`: files whose hashes are wanted."""
     paths = list(paths)
     said: dict[str, Any] = repl.ask(_INTERPRETER)
-    files: dict[str, Any] = repl.ask(HASH + f"PATHS = {paths!r}\nPINS = {PINS!r}\n" + _FILES)
-    imports, heads = _imports(repl, [path for path in paths if files["files"][path]], bool(said["builtin"]))
+    digests = _of_each(repl, HASH, "digest", paths)
+    files: dict[str, Any] = repl.ask(f"import os\nPINS = {PINS!r}\n" + _FILES)
+    imports, heads = _imports(repl, [path for path in paths if digests[path]], bool(said["builtin"]))
     app, board = repl.ask(_BUILT_IN) if imports.get("tinywake") == FROZEN else (None, files["board"])
     rom: dict[str, Any] | None = repl.ask(_ROMFS)
     block, blocks = said["room"] or (1, None)
@@ -206,7 +210,7 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
         heap_used=int(said["used"]),
         room=None if blocks is None else int(block) * int(blocks),
         block=int(block),
-        digests=files["files"],
+        digests=digests,
         board=board,
         loose_models=tuple(files["models"]),
         romfs=None if rom is None else Romfs(int(rom["bytes"]), tuple(rom["names"])),
@@ -217,14 +221,25 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
     )
 
 
+def _of_each(repl: RawRepl, code: str, function: str, paths: list[str]) -> dict[str, str | None]:
+    """What a function that `code` defines gives for each path, asked a few at a time."""
+    repl.exec(code)
+    found: dict[str, str | None] = {}
+    for at in range(0, len(paths), _AT_ONCE):
+        found.update(repl.ask(f"answer({{p: {function}(p) for p in {paths[at : at + _AT_ONCE]!r}}})"))
+    return found
+
+
 def _imports(repl: RawRepl, paths: list[str], builtin: bool) -> tuple[dict[str, str], dict[str, bytes]]:
     """`paths`: files that are there."""
     # What is built in comes before any path.
     names = ["tinywake", *([] if builtin else ["_tinywake", "_tinywake_pdm", "_tinywake_rec"])]
-    given = {"FROZEN": FROZEN, "COUNT": HEAD_BYTES, "NAMES": names, "PATHS": paths}
-    said: dict[str, Any] = repl.ask("".join(f"{name} = {value!r}\n" for name, value in given.items()) + _IMPORTS)
-    heads = {path: bytes.fromhex(head) for path, head in said["heads"].items() if head is not None}
-    return {name: path for name, path in said["found"].items() if path}, heads
+    found: dict[str, str | None] = repl.ask(f"FROZEN = {FROZEN!r}\nNAMES = {names!r}\n" + _IMPORTS)
+    native = [path for path in dict.fromkeys([*paths, *found.values()]) if path and path.endswith(".mpy")]
+    heads = _of_each(repl, f"COUNT = {HEAD_BYTES}\n" + _HEAD, "head", native)
+    return {name: path for name, path in found.items() if path}, {
+        path: bytes.fromhex(head) for path, head in heads.items() if head is not None
+    }
 
 
 def _firmware(said: Mapping[str, Any]) -> Firmware:
