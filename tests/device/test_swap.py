@@ -587,3 +587,47 @@ def test_what_listens_but_would_not_after_a_reset_is_put_there(board: UnixBoard,
     assert (report.changed, report.there) == (True, 0)
     assert files(board) == ["model.a/old.twm", "model.b/new.twm"]
     assert not swapped(board, new).changed  # it is on trial, and stays
+
+
+FULL = """
+import builtins
+real, room = builtins.open, ROOM
+class Full:
+    def __init__(self, file): self.file = file
+    def write(self, data):
+        global room
+        room -= len(data)
+        if room < 0: raise OSError(28)
+        return self.file.write(data)
+    def flush(self): self.file.flush()
+    def close(self): self.file.close()
+builtins.open = lambda path, mode='r': Full(real(path, mode)) if mode == 'ab' else real(path, mode)
+"""
+
+
+@pytest.mark.parametrize("taken", [0, 1000])
+def test_a_file_system_that_fills_up_meanwhile(board: UnixBoard, old: Path, tmp_path: Path, taken: int) -> None:
+    """`taken`: bytes of the model that still fit."""
+    new = model(tmp_path, "new", 121, 3000)
+    before = files(board)
+    execute_there(board, FULL.replace("ROOM", str(taken)))
+    with pytest.raises(DeviceError, match="ENOSPC, the file system is full"):
+        swap(board.port, new)
+    assert files(board) == before  # what had come has made room again
+    with Channel(board.port) as channel:
+        assert channel.listens(5)
+        channel.order("hash")
+        assert models(channel.events)[-1] == sha(old)[:16]
+    execute_there(board, "builtins.open = real")
+    report = swapped(board, new)
+    assert (report.there, report.changed, report.lost) == (0, True, 0)
+
+
+def execute_there(board: UnixBoard, code: str) -> None:
+    """At the prompt of a board that goes on listening."""
+    with open_port(board.port) as port:
+        port.write(f"exec({code!r}); print('do' + 'ne')\r".encode())
+        said, end = b"", time.monotonic() + 30
+        while b"\r\ndone" not in said and time.monotonic() < end:
+            said += port.read(max(1, port.in_waiting))
+        assert b"\r\ndone" in said, said

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from tinywake.device.line.events import Error, Event, Hit, Level, Lost, Ok, Score, State
-from tinywake.device.line.lines import LineReader, encode_command, printable
+from tinywake.device.line.lines import LineReader, encode_command, named, printable
 from tinywake.device.line.port import GONE, open_port
 from tinywake.errors import DeviceError
 
@@ -31,7 +31,8 @@ class RefusedError(DeviceError):
 
     def __init__(self, port: str, what: str) -> None:
         """`what`: the board's own words."""
-        super().__init__(f"{port}: {printable(what)}")
+        known = named(f"OSError: {what}" if what.isdecimal() else what)  # MicroPython has no name for some of them
+        super().__init__(f"{port}: {printable(known)}")
         self.what = what
 
 
