@@ -386,3 +386,20 @@ def test_a_transfer_fits_the_line_too() -> None:
 def test_a_command_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="160 bytes"):
         encode_command("load", [("id", 1), ("path", "x" * 160)])
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("OSError: 99999999999", "OSError: error 99999999999, which has no name"),
+        ("[Errno 4242]", "error 4242, which has no name"),
+        ("[Errno 110] ETIMEDOUT", "ETIMEDOUT, Connection timed out"),
+        ("[Errno 35] EAGAIN", "EAGAIN, Resource temporarily unavailable"),
+        ("[Errno 7] EOURS", "EOURS"),
+        ("a.twm: [Errno 2]", "a.twm: ENOENT, there is no such file"),
+        ("OSError: 84", "OSError: EILSEQ, Invalid or incomplete multibyte or wide character"),
+    ],
+)
+def test_an_error_of_the_board_has_the_boards_name(said: str, shown: str) -> None:
+    # Bug: a large number was a traceback, and a name that the board said gave way to this computer's for its number.
+    assert named(said) == shown

@@ -25,7 +25,13 @@ _CALL = b"\x15__import__('tinywake.commands').commands.do(\""
 
 _EVENT = re.compile(rb"@([a-z][a-z0-9_]*)((?: [a-z][a-z0-9_]*=[!-)+-<>?A-~]*)*)\*([0-9a-f]{4})", re.ASCII)
 _PROMPTS = re.compile(rb"(?:>>> |=== |\.\.\. |OK)*@")
-_OS_ERROR = re.compile(r"\[Errno (\d+)\](?: E[A-Z]+)?|\bOSError: (\d+)$")
+_OS_ERROR = re.compile(r"\[Errno (\d+)\](?: (E[A-Z0-9]+))?|\bOSError: (\d+)$")
+# MicroPython's numbers on every board, which are Linux' and not this computer's.
+_NUMBERS = {
+    1: "EPERM", 2: "ENOENT", 5: "EIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM", 13: "EACCES", 16: "EBUSY", 17: "EEXIST",
+    19: "ENODEV", 20: "ENOTDIR", 21: "EISDIR", 22: "EINVAL", 24: "EMFILE", 27: "EFBIG", 28: "ENOSPC", 30: "EROFS",
+    39: "ENOTEMPTY", 84: "EILSEQ", 95: "EOPNOTSUPP", 110: "ETIMEDOUT",
+}  # fmt: skip
 _WORDS = {
     "ENOENT": "there is no such file",
     "ENOSPC": "the file system is full: remove something, as with python -m mpremote fs rm",
@@ -45,9 +51,10 @@ def named(text: str) -> str:
     """Return what a board said of an OSError with a name and words for its number: not all have a name there."""
 
     def words(found: re.Match[str]) -> str:
-        number = int(found[1] or found[2])
-        name = errno.errorcode.get(number, f"error {number}")
-        return f"{'OSError: ' if found[2] else ''}{name}, {_WORDS.get(name) or os.strerror(number)}"
+        number = found[1] or found[3]
+        name = found[2] or _NUMBERS.get(int(number), f"error {number}, which has no name")
+        about = _WORDS.get(name) or (os.strerror(getattr(errno, name)) if hasattr(errno, name) else "")
+        return ("OSError: " if found[3] else "") + (f"{name}, {about}" if about else name)
 
     return _OS_ERROR.sub(words, text)
 
