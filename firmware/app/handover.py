@@ -100,7 +100,7 @@ class Handover:
             setattr(listener, name, getattr(self._engine, name))
         return self._succeeded(1)
 
-    def _instead(self):
+    def _instead(self, listener=None):
         """No room beside the one that listens: it has to go first, and nobody may hold it then."""
         order = self.transfer.path, self._number, self._loaded
         if inbox.looping and main.listener.listening:
@@ -109,9 +109,14 @@ class Handover:
         elif main.listener and main.listener.listening:
             from micropython import schedule
 
-            schedule(_reload, order)
+            try:
+                schedule(_reload, order)
+            except RuntimeError:  # others fill its queue: after the next buffer
+                self._next = self._instead
+                return self
         else:
             commands.reload(*order)
+        return None
 
     def _loaded(self, error):
         """What commands.reload() calls: the model has been loaded, or not."""

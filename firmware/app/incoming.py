@@ -40,7 +40,7 @@ class Transfer:
 
     def busy(self):
         """Whether its host may still be there."""
-        return port.ticks_diff(port.ticks_ms(), self.touched) < BUSY_MS
+        return 0 <= port.ticks_diff(port.ticks_ms(), self.touched) < BUSY_MS  # below 0: days later
 
     def take(self, at, data):
         """Write a piece, if it is the next one. Raises OSError; what has come stays."""

@@ -631,3 +631,40 @@ def execute_there(board: UnixBoard, code: str) -> None:
         while b"\r\ndone" not in said and time.monotonic() < end:
             said += port.read(max(1, port.in_waiting))
         assert b"\r\ndone" in said, said
+
+
+STANDS_IN = """
+import sys, tinywake.main as m
+from tinywake import handover, incoming
+from tinywake.port import port
+class Queue:
+    full = True
+    def schedule(call, order):
+        if Queue.full:
+            raise RuntimeError("schedule queue full")
+        Queue.order = order
+sys.modules["micropython"] = Queue
+class Listening:
+    listening = True
+m.listener = Listening
+class Given:
+    path = "a.twm"
+class Task(handover.Handover):
+    def __init__(self):
+        self.transfer, self._number, self._next = Given, 7, lambda listener: self._instead()
+task = Task()
+said = [task(Listening) is task]
+Queue.full = False
+said += [task(Listening), Queue.order[:2]]
+class Old(incoming.Transfer):
+    def __init__(self, ms):
+        self.touched = port.ticks_ms() + ms & (1 << 30) - 1
+m.listener = None
+answer(said + [Old(ms).busy() for ms in (0, -5000, -20000, 1 << 28)])
+"""
+
+
+def test_a_full_queue_and_a_clock_that_begins_anew_do_no_harm(board: UnixBoard) -> None:
+    # Bug: where micropython.schedule had no room listening ended; days later a transfer that had broken off was busy.
+    with RawRepl(board.port) as repl:
+        assert repl.ask(STANDS_IN) == [True, None, ["a.twm", 7], True, True, False, False]
