@@ -22,6 +22,7 @@ from tinywake.compiler.graph import (
     Requant,
     Reshape,
     Softmax,
+    StatePush,
     Table,
     Tensor,
 )
@@ -187,3 +188,16 @@ def test_random_chains(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
                 np.testing.assert_array_equal(y, expected, err_msg=f"seed {seed}: {[op.kind for op in whole.ops]}")
         exact += 1
     assert exact > 20, (exact, refused)
+
+
+def test_what_has_no_window_is_told_so() -> None:
+    # Bug: "operator 14 StatePush: cannot be streamed", of an operator that the user's file does not have; and
+    # "--frames must be 1 to 1", which was not given.
+    tensors = {
+        0: Tensor("in", (1, 1, 1, 40), "int8", 0.1, 0, storage=0),
+        1: Tensor("kept", (1, 3, 1, 40), "int8", 0.1, 0, storage=1, fill=0),
+    }
+    with pytest.raises(CompileError, match="keeps state between invokes: it streams already"):
+        stream(Graph(tensors, (StatePush(0, (0,), 1),), 0, 1), 1)
+    with pytest.raises(CompileError, match=r"its input \[1, 1, 1, 40\] has no axis of time"):
+        stream(Graph(tensors, (), 0, 0), 3)

@@ -100,3 +100,9 @@ def test_all_is_true(path: Path) -> None:
     }
     if layer(path) != "cli":  # its functions are verbs, registered with the application
         assert defined <= set(found.__all__), f"{name}: {defined - set(found.__all__)} not in __all__"
+
+
+def test_no_two_test_modules_share_a_name(repo: Path) -> None:
+    # Bug: each ran alone, and the whole suite could not be collected.
+    names = [path.name for path in (repo / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

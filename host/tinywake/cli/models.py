@@ -152,7 +152,9 @@ def energy(
         Path | None, typer.Argument(help="A listener (.twm), to be measured in the emulated Pico.")
     ] = None,
     cycles: Annotated[int | None, typer.Option(help="A second of sound, instead of a model.", min=1)] = None,
-    mhz: Annotated[float | None, typer.Option(help="The clock [what the firmware sets].", min=1)] = None,
+    mhz: Annotated[
+        float | None, typer.Option(help="The clock [what the firmware sets; --cycles needs it].", min=1)
+    ] = None,
     battery: Annotated[list[str] | None, typer.Option(help="AA, AAA, 18650 or CR2032; may be given again.")] = None,
     also: Annotated[float, typer.Option(help="mA that microphone and the rest of the board take.", min=0)] = 0.0,
     efficiency: Annotated[float, typer.Option(help="Of the converter behind the battery.")] = 0.85,

@@ -61,6 +61,12 @@ class _Streamer:
     def run(self) -> Graph:
         source = self.graph.tensors[self.graph.input]
         whole = _as_rows(source.hwc)[0]
+        if any(isinstance(op, StatePush) for op in self.graph.ops):
+            raise CompileError("the network keeps state between invokes: it streams already; compile without --stream")
+        if whole == 1:
+            raise CompileError(
+                f"its input {list(source.shape)} has no axis of time that --stream could cut; compile without --stream"
+            )
         if not 1 <= self.frames <= whole:
             raise CompileError(f"--frames must be 1 to {whole}, the network's window, not {self.frames}")
         value = _Rows(whole, self.frames, self.add(source, (self.frames, *_as_rows(source.hwc)[1:])))

@@ -77,7 +77,8 @@ def monitor(
         if not view.reader.events:
             others = view.reader.bad + view.reader.noise
             nothing = (
-                f"{view.port}: nothing heard from the app, {others} other lines; does the board run tinywake.main?"
+                f"{view.port}: nothing heard from the app, {others} other lines; does the board run tinywake.main, "
+                "and was there still something for it to hear?"
             )
             if not stopped and not (once and watch.heard):
                 raise DeviceError(nothing)
