@@ -27,6 +27,7 @@ from tinywake.device.targets.unix import UnixBoard
 
 sys.path.insert(0, str(Path(__file__).parent))
 from remote import execute, remote
+from uart import as_heard
 
 ROOT = Path(__file__).parents[2]
 lacking = UnixBoard.available()
@@ -224,6 +225,20 @@ def test_noise_on_the_line_changes_nothing(board: UnixBoard, way: str, seed: int
         assert hits == reference(len(hits))
         state = [event for event in host.events if isinstance(event, State)][-1]
         assert (state.steps, state.lost) == (state.t // 20, 0)
+
+
+@pytest.mark.parametrize("rate", [9600, 57600, 74880, 230400, 460800])
+def test_a_wrong_baud_rate_changes_nothing(board: UnixBoard, rate: int) -> None:
+    orders = b"".join(encode_command("threshold", [("id", n), ("value", 1)]) for n in range(100, 120))
+    with open_port(board.port) as port:
+        host = begin(port, "run")
+        port.write(as_heard(orders, rate, 115200).replace(b"\x03", b"") + b"\r")
+        assert isinstance(host.order("heap"), Ok)
+        host.until(lambda event: isinstance(event, Hit))
+        answers = [e for e in host.events if isinstance(e, Ok) or (isinstance(e, Error) and e.where == "command")]
+        assert [event.id for event in answers] == [1], answers
+        hits = [event.t for event in host.events if isinstance(event, Hit)]
+        assert hits == reference(len(hits))
 
 
 BODY = """

@@ -38,6 +38,9 @@ from tinywake.errors import DeviceError, ToolError
 pty = pytest.importorskip("pty")
 import tty  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).parent))
+from uart import as_heard  # noqa: E402
+
 ROOT = Path(__file__).parents[2]
 lacking = UnixBoard.available()
 on_board = pytest.mark.skipif(lacking is not None, reason=str(lacking))
@@ -371,3 +374,17 @@ def test_an_emulated_board_by_name(tmp_path: Path) -> None:
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 2
     assert "--clip" in refused.stderr
+
+
+@pytest.mark.parametrize("rate", [9600, 57600, 74880, 230400, 460800])
+def test_a_wrong_baud_rate_is_noise_and_no_event(rate: int) -> None:
+    said = b"".join(
+        encode_line("hit", [("label", "computer"), ("t", 20 * n), ("score", n % 256), ("mean", 198)])
+        for n in range(300)
+    )
+    assert as_heard(said, 115200, 115200) == said
+    view = View("x")
+    assert view.reader.feed(as_heard(said, 115200, rate)) == []
+    assert view.reader.events == 0
+    assert "tinywake" in drawn(view)
+    assert len(view.reader.feed(b"\r\n" + said)) == 300
