@@ -20,7 +20,7 @@ _BLOCK = 4096  # of flash, for files and for what UF2 writes
 # Heap besides code, model, arena and buffers, by gc.mem_free() on the RPI_PICO firmware of MicroPython 1.25.0
 # in rp2040js: after `import tinywake`, with tinywake.main as well, and what more a listener takes that runs
 # (tests/bench/app_heap.py).
-_APP, _APP_LISTENER, _RUNNING = 16_496, 28_048, 6_395
+_APP, _APP_LISTENER, _RUNNING = 16_616, 28_360, 6_451
 # The microphone: milliseconds of its ring and bytes of each, and of a sample in the app's buffers: int16, and before
 # that the 32-bit slots where firmware/app/port/i2s.py is the driver. With i2s_rp2.py the ring is all.
 _RING, _SAMPLE = 128 * 128, 2 + 4
