@@ -46,7 +46,7 @@ static uint32_t multiply(const tw_frontend_t *fe, const int16_t *x, unsigned beg
 // The overlap is what the next frame begins with: frame[hop..window), of which the first part lies in overlap itself.
 static void keep_overlap(tw_frontend_t *fe) {
     const unsigned overlap = (unsigned)fe->window - fe->hop, kept = overlap > fe->hop ? overlap - fe->hop : 0;
-    tw_move(fe->overlap, fe->overlap + fe->hop, kept * sizeof fe->overlap[0]);
+    tw_move(fe->overlap, fe->overlap + (overlap - kept), kept * sizeof fe->overlap[0]);  // from hop, if anything is kept
     tw_move(fe->overlap + kept, fe->work.samples + fe->hop + kept, (overlap - kept) * sizeof fe->overlap[0]);
 }
 

@@ -67,6 +67,7 @@ def ready(path, gate):
     bytearray(SPARE)
 """
 _SPARE = 8192  # bytes of heap for what the user's own program does besides
+_VERIFYING_S = 60.0  # the checksum and the SHA-256 of a whole model, on a slow board or a busy computer
 
 _ROOM = """
 import gc, struct, micropython
@@ -146,7 +147,8 @@ def forget(repl: RawRepl, directories: Sequence[str]) -> None:
 def try_open(repl: RawRepl, path: str) -> str:
     """Open and verify a model as after a reset, then let go of it: empty where that works, else what the board says."""
     repl.reset()
-    said: str = repl.ask(_OPENS + f"answer(opens({path!r}))")
+    with repl.patient(_VERIFYING_S):
+        said: str = repl.ask(_OPENS + f"answer(opens({path!r}))")
     return said
 
 
@@ -160,7 +162,8 @@ def try_listen(repl: RawRepl, path: str, gates: Sequence[str]) -> str:
         return ""  # it does not listen
     repl.reset()
     repl.exec("import tinywake.main")  # by itself, as at boot: what our code leaves on the heap comes after it
-    said: str = repl.ask(_OPENS + f"SPARE = {_SPARE}\nanswer(listens({path!r}, {list(gates)!r}))")
+    with repl.patient(_VERIFYING_S):
+        said: str = repl.ask(_OPENS + f"SPARE = {_SPARE}\nanswer(listens({path!r}, {list(gates)!r}))")
     return said
 
 

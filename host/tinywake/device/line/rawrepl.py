@@ -11,7 +11,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -92,6 +92,15 @@ class RawRepl:
             last = error.decode("utf-8", "replace").strip().splitlines()[-1:]
             raise DeviceError(f"{self.port}: {named(printable(*last)) if last else 'an error without a message'}")
         return bytes(output)
+
+    @contextlib.contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Give a board so long for each answer, where one computes before it says anything."""
+        before, self.timeout = self.timeout, max(self.timeout, seconds)
+        try:
+            yield
+        finally:
+            self.timeout = before
 
     def ask(self, code: str) -> Any:
         """Run code and return the value that it gives to answer(). Whatever else it prints is noise."""
