@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from tinywake.device.deploy.probe import HASH
+from tinywake.device.line.lines import named
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
@@ -137,5 +138,5 @@ def _put(repl: RawRepl, path: str, data: bytes) -> None:
     try:
         repl.put(f"{path}~", data)
     except DeviceError as error:
-        what = str(error).removeprefix(f"{repl.port}: ").removeprefix("OSError: ENOSPC, ")
+        what = named(str(error).removeprefix(f"{repl.port}: ")).removeprefix("OSError: ENOSPC, ")
         raise DeviceError(f"{repl.port}: copying {path}: {what}") from error

@@ -55,6 +55,7 @@ def verified(path):
     return model
 def ready(path, gate):
     from tinywake import main
+    main.slots.digest = lambda path: ""  # the record's may be of what was called so before
     main.load(path, gate=gate)
     try:
         mic = main.port.microphone()
