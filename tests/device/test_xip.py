@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from test_slots import heard_with, model, sha
 from tinywake.device.deploy import Choices, deploy
 from tinywake.device.deploy.homes import xip as xip_home
 from tinywake.device.deploy.homes.xip import Lying, Space, address_for, left_beside
-from tinywake.device.doctor import board as board_checks
 from tinywake.device.doctor import diagnose
+from tinywake.device.doctor import models as model_checks
 from tinywake.device.image.record import XIP_BASE
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.rp2040 import RP2040Board
@@ -68,7 +69,7 @@ port.read_file = read_file
 """
         with RawRepl(board.port) as repl:
             repl.exec(f"PATH = {path!r}\n" + flash)
-            assert [[which, wrong] for _, which, wrong in repl.ask(board_checks._MODELS)] == [
+            assert [[which, wrong] for _, which, wrong, _ in repl.ask(model_checks._MODELS)] == [
                 ["/flash/1", "is cut short"], ["/flash/10090000/word.twm", ""], ["/flash/2", "is no model"],
                 ["/flash/3", "is missing"],
             ]  # fmt: skip
@@ -88,7 +89,9 @@ def test_a_model_moves_into_flash_and_out_of_it(target: str, tmp_path: Path, mon
         assert placed.second == "tinywake-models/model.a/old.twm"
         assert first.ram.models[0] < first.ram.arenas[0] + 1500  # the arena, and no copy of the file
         looked = [(each.level, each.what) for each in diagnose(pico.port).findings if each.topic == "model"]
-        assert looked[0] == ("fine", f"{placed.path} is whole")  # Bug: sought among the files, it was missing
+        where = f"old.twm in flash at 0x{placed.path.split('/')[2]}, read in place"
+        assert looked[0][0] == "fine"  # Bug: sought among the files, it was missing
+        assert re.fullmatch(rf"{re.escape(where)} \(.*\), is whole, SHA-256 {sha(old)[:16]}\.\.\.", looked[0][1])
         assert [level for level, _ in looked] == ["fine"] * 3
         again = deploy(pico.port, old, start=False)  # without --home: it stays where it is
         assert (again.models[0].home.name, again.model_path, again.copied) == ("xip", placed.path, ())
