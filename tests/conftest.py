@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import runpy
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tinywake.__main__ import main
 from tinywake.device.deploy import deploy
 from tinywake.device.targets.registry import TARGETS, open_target
 from tinywake.device.targets.target import Target
@@ -95,10 +97,37 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
         yield call
 
 
+@pytest.fixture(scope="session")
+def runnable() -> Callable[[str], str]:
+    """A target's name, given back where it can run here; else the test is skipped with the reason."""
+
+    def call(name: str) -> str:
+        lacking = None if name == "host" else TARGETS[name].available()
+        if lacking:
+            pytest.skip(lacking)
+        return name
+
+    return call
+
+
 @pytest.fixture
-def place(target: str, running: Callable[[str], str]) -> str:
+def place(target: str, runnable: Callable[[str], str], running: Callable[[str], str]) -> str:
     """The test's target, as `running` has it."""
-    lacking = None if target == "host" else TARGETS[target].available()
-    if lacking:
-        pytest.skip(lacking)
-    return running(target)
+    return running(runnable(target))
+
+
+@pytest.fixture
+def tinywake(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """The command in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tinywake", *map(str, arguments)])
+        monkeypatch.setattr("signal.signal", lambda *_: None)
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return run

@@ -30,12 +30,8 @@ on_board = pytest.mark.skipif(lacking is not None, reason=str(lacking))
 
 
 @pytest.fixture(params=sorted(TARGETS))
-def target(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    lacking = TARGETS[name].available()
-    if lacking:
-        pytest.skip(lacking)
-    return name
+def target(request: pytest.FixtureRequest, runnable: Callable[[str], str]) -> str:
+    return runnable(request.param)
 
 
 @pytest.fixture

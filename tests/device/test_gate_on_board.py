@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,8 @@ FIELDS = ("scores", "means", "t_ms", "ready", "awake")
 
 
 @pytest.fixture(params=sorted(TARGETS))
-def target(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    lacking = TARGETS[name].available()
-    if lacking:
-        pytest.skip(lacking)
-    return name
+def target(request: pytest.FixtureRequest, runnable: Callable[[str], str]) -> str:
+    return runnable(request.param)
 
 
 @pytest.fixture

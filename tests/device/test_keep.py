@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +29,8 @@ needs_unix = pytest.mark.skipif(lacking is not None, reason=str(lacking))
 
 
 @pytest.fixture(params=list(TARGETS))
-def target(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    missing = TARGETS[name].available()
-    if missing:
-        pytest.skip(missing)
-    return name
+def target(request: pytest.FixtureRequest, runnable: Callable[[str], str]) -> str:
+    return runnable(request.param)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from tinywake.device.doctor import Diagnosis, Finding, diagnose
 from tinywake.device.firmware import ARCHES, BUILDABLE, Firmware
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.mpy import built_for, why_refused
-from tinywake.device.targets.registry import TARGETS, open_target
+from tinywake.device.targets.registry import open_target
 from tinywake.device.targets.target import Target
 from tinywake.errors import DeviceError
 
@@ -27,12 +27,8 @@ PICO = Firmware("micropython", (1, 25, 0), (6, 3), "armv6m", builtin=False)
 
 
 @pytest.fixture(scope="module", params=["unix", "qemu-armv6m"])
-def target(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    lacking = TARGETS[name].available()
-    if lacking:
-        pytest.skip(lacking)
-    return name
+def target(request: pytest.FixtureRequest, runnable: Callable[[str], str]) -> str:
+    return runnable(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinywake.__main__ import main
 from tinywake.audio.voices.census import Census
 from tinywake.config import Recipe, Word
 from tinywake.core import Model
@@ -136,24 +135,11 @@ def test_a_manifest_above_that_is_about_other_things_is_passed_over(tmp_path: Pa
     assert not credit.known
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tinywake", *map(str, arguments)])
-        monkeypatch.setattr("signal.signal", lambda *_: None)
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return call
-
-
-def test_train_refuses_before_anything_is_spoken(tmp_path: Path, run: Run) -> None:
+def test_train_refuses_before_anything_is_spoken(tmp_path: Path, tinywake: Run) -> None:
     given = folder(tmp_path / "a", [row("CC BY-ND 3.0")])
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[word]\nlabel = "computer"\n')
-    code, _, said = run("train", recipe, "--data", given, "--shipped", "-o", tmp_path / "out")
+    code, _, said = tinywake("train", recipe, "--data", given, "--shipped", "-o", tmp_path / "out")
     assert code == 2
     assert "forbids derivatives" in said
     assert len(said.strip().splitlines()) == 1
@@ -200,10 +186,10 @@ def test_a_card_that_is_not_there_is_named(tmp_path: Path, measured: Comparison)
         note_in_card(tmp_path / "CARD.md", "a\nb", measured.models[0])
 
 
-def test_the_command_writes_it(tmp_path: Path, measured: Comparison, run: Run) -> None:
+def test_the_command_writes_it(tmp_path: Path, measured: Comparison, tinywake: Run) -> None:
     path = tmp_path / "CARD.md"
     path.write_text("# loud\n")
     clips = ("--positives", tmp_path / "yes", "--negatives", tmp_path / "no")
-    assert run("eval", tmp_path / "loud.twm", *clips, "--card", path, "--set", "kitchen")[0] == 0
+    assert tinywake("eval", tmp_path / "loud.twm", *clips, "--card", path, "--set", "kitchen")[0] == 0
     assert "## Measured on kitchen\n" in path.read_text()
-    assert run("eval", tmp_path / "loud.twm", *clips, "--card", path)[0] == 2
+    assert tinywake("eval", tmp_path / "loud.twm", *clips, "--card", path)[0] == 2

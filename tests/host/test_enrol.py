@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinywake.__main__ import main
 from tinywake.audio.clips import read_clip
 from tinywake.compiler.build import compile_tflite
 from tinywake.compiler.graph import FullyConnected, Graph, Requant, Table, Tensor
@@ -124,19 +123,6 @@ def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(background, "_spoken", none)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tinywake", *map(str, arguments)])
-        monkeypatch.setattr("signal.signal", lambda *_: None)
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return call
 
 
 def owner(folder: Path, kind: str = "mine", count: int = 4, **more: object) -> Owner:
@@ -323,15 +309,15 @@ def test_too_little_other_speech_is_refused(folder: Path, tmp_path: Path) -> Non
         enrol(folder / "beep.twm", Owner((folder / "mine0.wav",), (few,)), tmp_path / "out.twm")
 
 
-def test_the_command(folder: Path, tmp_path: Path, run: Run) -> None:
+def test_the_command(folder: Path, tmp_path: Path, tinywake: Run) -> None:
     out, utterances = tmp_path / "mine.twm", [folder / f"mine{number}.wav" for number in range(3)]
     command = ["enrol", folder / "beep.twm", *utterances, "--negatives", folder / "no"]
-    code, said, _ = run(*command, "-o", out, "--json")
+    code, said, _ = tinywake(*command, "-o", out, "--json")
     assert code == 0
     facts = json.loads(said)
     assert facts["label"] == "beep"
     assert [each["path"] for each in facts["utterances"]] == list(map(str, utterances))
-    code, _, wrong = run(*command, "-o", folder / "beep.twm")
+    code, _, wrong = tinywake(*command, "-o", folder / "beep.twm")
     assert code == 2
     assert "would be lost" in wrong
     assert len(wrong.strip().splitlines()) == 1

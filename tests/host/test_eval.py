@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinywake.__main__ import main
 from tinywake.audio.clips import read_clip
 from tinywake.compiler.twm.threshold import with_threshold
 from tinywake.compiler.twm.unpack import unpack
@@ -57,21 +56,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "hum").mkdir()
     soundfile.write(tmp_path / "hum" / "h.wav", np.random.default_rng(0).normal(0, 900, 32000).astype(np.int16), 16000)
     return tmp_path
-
-
-@pytest.fixture
-def tinywake(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tinywake", *map(str, arguments)])
-        monkeypatch.setattr("signal.signal", lambda *_: None)
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return run
 
 
 def measured(folder: Path, questions: Questions | None = None, *names: str) -> Comparison:

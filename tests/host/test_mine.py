@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinywake.__main__ import main
 from tinywake.audio import clips as sound_files
 from tinywake.audio.clips import RATE, Pcm, read_blocks, read_clip
 from tinywake.audio.folders import recordings
@@ -66,19 +65,6 @@ def radio(tmp_path: Path) -> Path:
     path = tmp_path / "radio.wav"
     soundfile.write(path, audio(60, seed=1), RATE)
     return path
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tinywake", *map(str, arguments)])
-        monkeypatch.setattr("signal.signal", lambda *_: None)
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return call
 
 
 def test_every_event_of_the_detector_is_in_a_find(given: Contender) -> None:
@@ -333,39 +319,39 @@ def test_a_program_that_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
         players.player()(radio)
 
 
-def test_the_command(tmp_path: Path, model: Path, radio: Path, run: Run) -> None:
+def test_the_command(tmp_path: Path, model: Path, radio: Path, tinywake: Run) -> None:
     out = tmp_path / "out"
-    code, said, _ = run("mine", radio, "--model", model, "-o", out, "--without-word", "--json")
+    code, said, _ = tinywake("mine", radio, "--model", model, "-o", out, "--without-word", "--json")
     assert code == 0
     facts = json.loads(said)
     assert facts["hours"] == pytest.approx(60 / 3600)
     assert facts["labelled"] == facts["finds"] > 0
-    code, _, wrong = run("mine", tmp_path / "none.wav", "--model", model, "-o", out)
+    code, _, wrong = tinywake("mine", tmp_path / "none.wav", "--model", model, "-o", out)
     assert code == 2
     assert len(wrong.strip().splitlines()) == 1
-    code, _, _ = run("mine", radio, "--model", model, "-o", out, "--near", "7")
+    code, _, _ = tinywake("mine", radio, "--model", model, "-o", out, "--near", "7")
     assert code == 2
 
 
-def test_before_and_after(tmp_path: Path, model: Path, radio: Path, run: Run) -> None:
+def test_before_and_after(tmp_path: Path, model: Path, radio: Path, tinywake: Run) -> None:
     new, yes = tmp_path / "new.twm", tmp_path / "yes"
     new.write_bytes(listening_model(threshold=225))
     yes.mkdir()
     soundfile.write(yes / "1.wav", audio(3, seed=5), RATE)
     command = ("mine", radio, "--model", model, "-o", tmp_path / "out", "--compare", new, "--positives", yes, "--json")
-    code, said, _ = run(*command)
+    code, said, _ = tinywake(*command)
     assert code == 0
     before, after = json.loads(said)["models"]
     assert (before["model"], after["model"]) == ("loud.twm", "new.twm")
     assert before["false_accepts"] > after["false_accepts"]
     assert (tmp_path / "out" / "det.png").read_bytes()[:4] == b"\x89PNG"
     radio.unlink()
-    code, _, _ = run(*command)
+    code, _, _ = tinywake(*command)
     assert code == 2
 
 
 def test_before_and_after_in_blocks_are_the_same(
-    tmp_path: Path, model: Path, radio: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Path, radio: Path, tinywake: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     yes = tmp_path / "yes"
     yes.mkdir()
@@ -377,7 +363,7 @@ def test_before_and_after_in_blocks_are_the_same(
     for number, seconds in enumerate((300, 1)):
         monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / f"cache-{number}"))
         monkeypatch.setattr(hear, "_LONG_S", seconds)
-        code, text, _ = run("eval", model, "--positives", yes, "--negatives", listed, "--json")
+        code, text, _ = tinywake("eval", model, "--positives", yes, "--negatives", listed, "--json")
         assert code == 0
         said.append({name: value for name, value in json.loads(text).items() if name != "effort"})
     assert said[0] == said[1]
