@@ -144,6 +144,7 @@ def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
     storage = (storage_left, memory.storage, "the file system", _decides(report, weights))
     limits = [ram, flash, storage] if in_place else [ram, storage]
     left, whole, where, why = min(limits, key=lambda limit: limit[0] / limit[1])
+    floor = "at least " if lacking else ""
     return Bill(
         board=board,
         home=home,
@@ -153,7 +154,7 @@ def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
         storage_left=storage_left,
         limit=f"{where}, {100 * (1 - left / whole):.0f} % used; most by {why}",
         notes=(*lacking, *_notes(report, board, home, ram_left)),
-        missing=tuple(f"{-left:,} bytes of {where}: {why}" for left, _, where, why in limits if left < 0),
+        missing=tuple(f"{floor}{-left:,} bytes of {where}: {why}" for left, _, where, why in limits if left < 0),
     )
 
 
