@@ -23,8 +23,8 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from tinywake.compiler.build import compile_tflite
 from tinywake.compiler.manifest import read_manifest
 from tinywake.device.firmware import ABI, built_module, read_native
 from tinywake.device.targets.registry import TARGETS
+from tinywake.errors import TinywakeError
 from tinywake.pipeline.benching import bench
 
 REPO = Path(__file__).resolve().parents[2]
@@ -190,16 +191,24 @@ def main() -> None:
     old = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     new = {"versions": {}, "modules": {}, "ram": {}, "unix": {}, "alone": {}, "targets": {}, **copy.deepcopy(old)}
     new |= {"versions": versions(), "modules": modules()}
-    measure(new, wanted)
+    failed = []
+    for lack in measure(new, wanted):  # what is measured is kept, whatever becomes of the rest
+        failed += [lack] if lack else []
+        FIGURES.write_text(json.dumps(new, indent=1) + "\n")
+        PAGE.write_text(page(new))
     for line in changes(old, new) if old else []:
         print(line)
-    FIGURES.write_text(json.dumps(new, indent=1) + "\n")
-    PAGE.write_text(page(new))
+    if failed:
+        sys.exit("\n".join(failed))
 
 
-def measure(figures: dict[str, Any], wanted: argparse.Namespace) -> None:
-    """Put what is wanted and can be had here into `figures`. Emulators count the same however busy this computer is."""
-    parts, jobs = wanted.part or ("costs", "heap"), {}
+def measure(figures: dict[str, Any], wanted: argparse.Namespace) -> Iterator[str]:
+    """Put what is wanted and can be had here into `figures`; after each piece, why it could not be measured, or "".
+
+    Emulators count the same however busy this computer is.
+    """
+    parts = wanted.part or ("costs", "heap")
+    jobs: dict[Future[dict[str, Any]], tuple[str, str]] = {}
     lacking = {target: TARGETS[target].available() for target in wanted.target or (*ALSO_HEAP, *MEASURED)}
     targets = [target for target, line in lacking.items() if line is None]
     names = [name for name in wanted.network or NETWORKS if NETWORKS[name].exists()]
@@ -218,11 +227,23 @@ def measure(figures: dict[str, Any], wanted: argparse.Namespace) -> None:
                 if "heap" in parts and CLIP.exists():
                     minutes = wanted.minutes or (SOAK_UNIX if target == "unix" else SOAK)
                     before = figures["ram"].get(target, {})
-                    jobs["ram", target] = pool.submit(heap, target, before, folder / file_name(LISTENS), minutes)
+                    jobs[pool.submit(heap, target, before, folder / file_name(LISTENS), minutes)] = "ram", target
                 if "costs" in parts and target in MEASURED:
-                    jobs["targets", target] = pool.submit(costs, target, names, folder)
-            for (part, target), job in jobs.items():
-                figures[part][target] = {**figures[part].get(target, {}), **job.result()}
+                    jobs[pool.submit(costs, target, names, folder)] = "targets", target
+            yield ""
+            for job in as_completed(jobs):
+                part, target = jobs[job]
+                try:
+                    figures[part][target] = {**figures[part].get(target, {}), **job.result()}
+                except (TinywakeError, OSError) as error:
+                    yield f"{target}, {part}: {error}"
+                else:
+                    put_in_order(figures)
+                    yield ""
+
+
+def put_in_order(figures: dict[str, Any]) -> None:
+    """Of targets and networks, whatever came first."""
     figures["targets"] = {
         target: {name: figures["targets"][target][name] for name in NETWORKS if name in figures["targets"][target]}
         for target in MEASURED if target in figures["targets"]

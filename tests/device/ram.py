@@ -29,7 +29,7 @@ Figures = dict[str, int]  # what ram_body.py says
 Bootsel = Callable[[str, bytes], None]
 
 _BODY = (Path(__file__).parent / "ram_body.py").read_text()
-_QUIET_S = 1800.0  # a board says nothing while it listens
+_QUIET_S = 4 * 3600.0  # a board says nothing while it listens; ten minutes take an emulator an hour beside other work
 
 
 def homes_of(target: str) -> tuple[str, ...]:
