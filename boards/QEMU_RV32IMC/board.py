@@ -1,6 +1,5 @@
 """A RISC-V microcontroller that QEMU emulates, its microphone a wav file."""
 
 BOARD = "QEMU_RV32IMC"  # name in the @boot line
-PORT = "micropython"  # module of tinywake/port/ that serves this board
 # 16 kHz mono 16-bit; paced: at the speed of real time
 MIC = {"kind": "wav", "path": "mic.wav", "paced": True}

@@ -222,6 +222,8 @@ def _models(out, number, fields):
 def _load(out, number, fields):
     path = _unescape(fields["path"])
     keep = fields.get("keep") == "1"
+    if keep:
+        port.check_writable()
     then = (lambda error: error or _keep(path)) if keep else None
     if (
         inbox.looping and main.listener and main.listener.listening
@@ -243,6 +245,7 @@ def _put(out, number, fields):
     from .incoming import put
 
     _check_idle()
+    port.check_writable()
     return put(_unescape(fields["name"]), int(fields["size"]), fields["sha"])
 
 

@@ -5,12 +5,12 @@ Each task here is called between two buffers of audio (Listener.task), does a li
 """
 
 import gc
-import hashlib
 import os
 from binascii import hexlify
 
 from . import commands, inbox, incoming, main, swap
 from .engine import Engine
+from .port import port
 from .report import Report
 
 __all__ = ("Handover", "Trial", "begin")
@@ -40,7 +40,7 @@ class Handover:
         self.transfer = transfer
         self._number = number
         self._file = open(transfer.source, "rb")
-        self._hash = hashlib.sha256()
+        self._hash = port.sha256()
         self._buf = bytearray(_PIECE)
         self._engine = None
         self._next = self._digest
@@ -107,10 +107,8 @@ class Handover:
             inbox.told = order
             main.stop()
         elif main.listener and main.listener.listening:
-            from micropython import schedule
-
             try:
-                schedule(_reload, order)
+                port.call_soon(_reload, order)
             except RuntimeError:  # others fill its queue: after the next buffer
                 self._next = self._instead
                 return self

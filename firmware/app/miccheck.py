@@ -60,15 +60,10 @@ def measure(ms=500, path=None):
 
 
 def _slots(mic, frames):
-    from .port.i2s import open_i2s
-
-    wide = {"bits": 32}
-    for key in ("id", "sck", "ws", "sd"):
-        wide[key] = mic[key]
     late = mic.get("late", 0)
     left, right = _Channel(), _Channel()
     raw = bytearray(8 * _FRAMES)
-    i2s = open_i2s(wide, True)
+    i2s = port.open_slots()
     try:
         for _ in range(_SETTLE_MS * 16 // _FRAMES):
             i2s.readinto(raw)

@@ -4,13 +4,13 @@
 So one of them is whole whatever happens, and no file system has to rename or overwrite in one piece for that.
 """
 
-import hashlib
 import os
 from binascii import hexlify
 
 import _tinywake
 
 from .link import escape
+from .port import port
 from .slots import HEAD, MOST, ROOT, chosen, newest, paths, record, sum_key
 
 __all__ = ("clean", "forget", "say_swap", "select", "spare", "try_out")
@@ -113,10 +113,8 @@ def _listed(directory):
 
 def _digest(path):
     """SHA-256 in hex, of a file or of what lies in flash; None where it cannot be read."""
-    taken = hashlib.sha256()
+    taken = port.sha256()
     if path.startswith("/flash/"):
-        from .port import port
-
         taken.update(port.read_file(path))
     else:
         buf = bytearray(512)

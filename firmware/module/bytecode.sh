@@ -10,10 +10,11 @@ source "$(cd "$(dirname "$0")" && pwd)/../targets/common.sh"
 make_mpy_cross
 begin_work
 out=$repo/build/modules/any_6.3
-mkdir -p "$work/tinywake/port" "$out"
+mkdir -p "$work/tinywake" "$out"
 cd "$repo/firmware/app"
-for file in *.py port/*.py; do
+for file in *.py port/*.py port/*/*.py; do
     if ! grep -q '@micropython\.' "$file"; then
+        mkdir -p "$work/tinywake/$(dirname "$file")"
         "$mpy_cross" -s "tinywake/$file" -o "$work/tinywake/${file%.py}.mpy" "$file"
     fi
 done

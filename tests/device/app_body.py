@@ -365,7 +365,7 @@ class Clock:
 
 
 def i2s_microphone(**options):
-    from tinywake.port import i2s
+    from tinywake.port.machine import i2s
 
     i2s.machine = Machine
     clock = Clock()

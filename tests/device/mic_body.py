@@ -10,9 +10,9 @@ import machine
 import micropython
 import rp2
 from _tinywake_pdm import decimate
-from tinywake.port.i2s import I2SMicrophone
-from tinywake.port.pack32 import pack32
-from tinywake.port.pdm import PdmMicrophone
+from tinywake.port.machine.i2s import I2SMicrophone
+from tinywake.port.machine.pack32 import pack32
+from tinywake.port.rp2.pdm import PdmMicrophone
 
 from tinywake import miccheck, pins
 

@@ -131,7 +131,8 @@ def run_body_as_file(board: Target) -> None:
         "app_body.mpy": compiled(ROOT / "tests/device/app_body.py"),
     }
     with RawRepl(board.port, timeout=120) as repl:
-        repl.exec("import os\nfor d in ('lib', 'lib/tinywake', 'lib/tinywake/port'):\n    os.mkdir(d)")
+        folders = sorted({str(folder) for name in files for folder in Path(name).parents} - {"."})
+        repl.exec(f"import os\nfor d in {folders}:\n    os.mkdir(d)")
         for name, data in files.items():
             repl.put(name, data)
     execute(board.port, "")  # after a soft reset: a heap without holes

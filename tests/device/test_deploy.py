@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from remote import execute
 
 ROOT = Path(__file__).parents[2]
-MACHINE_CODE = ("pack32.py", "pack_thumb.py")  # stay text
+MACHINE_CODE = ("port/machine/pack32.py", "port/rp2/pack_thumb.py")  # stay text
 STOCK = Firmware("micropython", (1, 25, 0), (6, 3), "x64", builtin=False)
 
 lacking = UnixBoard.available()
@@ -92,7 +92,7 @@ def test_everything_arrives_once(board: UnixBoard, model: Path) -> None:
     first = deploy(board.port, model, board="UNIX")
     slot = "tinywake-models/model.a/word.twm"
     assert slot in first.copied
-    assert {"lib/tinywake/port/unix.mpy", *(f"lib/tinywake/port/{name}" for name in MACHINE_CODE)} < set(first.copied)
+    assert {"lib/tinywake/port/unix.mpy", *(f"lib/tinywake/{name}" for name in MACHINE_CODE)} < set(first.copied)
     assert not first.unchanged
     assert (board.directory / slot).read_bytes() == model.read_bytes()
     assert first.model_path == slot
@@ -264,14 +264,12 @@ def test_the_app_is_bytecode_and_takes_the_place_of_text(
         without.setattr(firmware, "_bytecode", lambda name, text: None)
         deploy(board.port, model, board="UNIX", start=False)
     app = board.directory / "lib/tinywake"
-    texts = {path.name for path in app.rglob("*.py")}
+    texts = {path.relative_to(app).as_posix() for path in app.rglob("*.py")}
     assert "listener.py" in texts
     report = deploy(board.port, model, start=False)
-    assert {path.name for path in app.rglob("*.py")} == {
-        "pins.py",
-        *MACHINE_CODE,
-    }  # data of the user's, and machine code
-    assert {Path(path).name for path in report.removed} == texts - {"pins.py", *MACHINE_CODE}
+    kept = {"pins.py", *MACHINE_CODE}  # data of the user's, and machine code
+    assert {path.relative_to(app).as_posix() for path in app.rglob("*.py")} == kept
+    assert set(report.removed) == {f"lib/tinywake/{name}" for name in texts - kept}
     assert not deploy(board.port, model, start=False).copied
     # Bug: MicroPython imports a text before the bytecode of the same name.
     (app / "link.py").write_text("1 / 0\n")

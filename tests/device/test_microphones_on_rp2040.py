@@ -56,7 +56,8 @@ def record(mic):
 
 
 def put(repl: RawRepl, *names: str) -> None:
-    repl.exec("import os\nfor d in ('lib', 'lib/tinywake', 'lib/tinywake/port'):\n    os.mkdir(d)")
+    folders = ["lib", *(f"lib/tinywake{each}" for each in ("", "/port", "/port/machine", "/port/rp2"))]
+    repl.exec(f"import os\nfor d in {folders}:\n    os.mkdir(d)")
     for name in ("__init__.py", "port/__init__.py"):
         repl.put(f"lib/tinywake/{name}", b"")
     for name in names:
@@ -99,9 +100,9 @@ def test_pdm_is_heard_bit_for_bit(tmp_path: Path, decimate: Callable[..., Any], 
     (tmp_path / "bits").write_bytes(np.packbits(bits, bitorder="little").tobytes())
     mic = f"PdmMicrophone(clock, {{'clk': 23, 'data': 22, 'channel': {('left', 'right')[right]!r}, 'ring_ms': 32}})"
     with RP2040Board(mic=PdmMicrophone(tmp_path / "bits", right=right)) as board, RawRepl(board.port, 60) as repl:
-        put(repl, "pdm.py", "ring.py")
+        put(repl, "rp2/pdm.py", "rp2/ring.py")
         repl.put("lib/_tinywake_pdm.mpy", MODULE.read_bytes())
-        lost = repl.ask(RECORD + f"from tinywake.port.pdm import PdmMicrophone\nmic = {mic}\nanswer(record(mic))")
+        lost = repl.ask(RECORD + f"from tinywake.port.rp2.pdm import PdmMicrophone\nmic = {mic}\nanswer(record(mic))")
         heard = np.array(repl.ask("import array\nanswer(list(array.array('h', heard)))"), np.int16)
         held_up = repl.ask(
             "before = mic.lost\nmic.readinto(buf)\nbefore = mic.lost\ntime.sleep_ms(80)\nmic.readinto(buf)\n"
@@ -131,8 +132,8 @@ def test_i2s_channels_are_heard_sample_for_sample(tmp_path: Path, right: bool) -
     )
     wired = Microphone(tmp_path / "clip.wav", right=right, offset=400_000)  # 5 % of full scale: an SPH0645's
     with RP2040Board(mic=wired) as board, RawRepl(board.port, 60) as repl:
-        put(repl, "i2s.py", "pack32.py")
-        lost = repl.ask(RECORD + f"from tinywake.port.i2s import I2SMicrophone\nanswer(record({mic}))")
+        put(repl, "machine/i2s.py", "machine/pack32.py")
+        lost = repl.ask(RECORD + f"from tinywake.port.machine.i2s import I2SMicrophone\nanswer(record({mic}))")
         heard = np.array(repl.ask("import array\nanswer(list(array.array('h', heard)))"), np.int16)
     assert lost == 0
     constant, expected = 0, []
@@ -165,13 +166,13 @@ def say(path: Path, samples: npt.NDArray[Any]) -> Path:
 def listening(clip: Path, **wired: Any) -> Iterator[RawRepl]:
     """A board with the driver by PIO."""
     with RP2040Board(mic=Microphone(clip, **wired)) as board, RawRepl(board.port, 120) as repl:
-        put(repl, "i2s_rp2.py", "ring.py", "pack_thumb.py")
+        put(repl, "rp2/i2s.py", "rp2/ring.py", "rp2/pack_thumb.py")
         repl.exec(RECORD + BY_PIO)
         yield repl
 
 
 BY_PIO = """
-from tinywake.port.i2s_rp2 import I2SMicrophone
+from tinywake.port.rp2.i2s import I2SMicrophone
 def microphone(**options):
     mic = {'sck': 10, 'ws': 11, 'sd': 12, 'shift': 14}
     mic.update(options)
@@ -285,7 +286,7 @@ other = rp2.DMA()
 mic = microphone()
 mic.open()  # ends the one that was dropped
 mic.readinto(buf)
-from tinywake.port import ring
+from tinywake.port.rp2 import ring
 answer([taken, written, len(ring._running), mic.lost, any(buf)])
 """
 

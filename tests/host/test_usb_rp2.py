@@ -1,4 +1,4 @@
-"""firmware/app/port/usb_rp2.py against a model of TinyUSB's buffer: it promises no more than there is."""
+"""firmware/app/port/rp2/usb.py against a model of TinyUSB's buffer: it promises no more than there is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-DRIVER = Path(__file__).parents[2] / "firmware/app/port/usb_rp2.py"
+DRIVER = Path(__file__).parents[2] / "firmware/app/port/rp2/usb.py"
 SIZE, PACKET, BUFFER_CONTROL = 256, 64, 0x50100090
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""All that differs between interpreters and boards, behind one interface; the board file's PORT says which.
+"""All that differs between interpreters and boards, behind one interface: a file here for each interpreter, or for
+another that the board file names as its PORT. machine/ and rp2/ hold what MicroPython's has besides.
 
 A port has:
 
@@ -11,10 +12,14 @@ A port has:
     find_models(role="model") -> [str]      paths to try, best first: docs/slots.md; the other role is "gate"
     find_model(role="model") -> str         the best of them; OSError where there is none
     digest(buf) -> bytes                    SHA-256 in hex
+    sha256() -> hash                        with update(buf) and digest()
+    check_writable()                        OSError, which says what to do, where the board cannot write its files
     restart()                               begin anew, as after power-on
     identity() -> (board, firmware, mpy)    for @boot: two strings and the number of the native ABI
     every(period_ms, callback)              background timer: callback(ignored); 0 stops; RuntimeError: none
+    call_soon(callback, value)              callback(value) when what runs now has ended; RuntimeError: try again
     microphone(path=None, paced=None)       as the board file's MIC says, or a wav file
+    open_slots()                            both slots of an I2S microphone, unchanged: readinto(buf) of int32, deinit()
 
 and a microphone has:
 
@@ -25,8 +30,10 @@ and a microphone has:
     lost                                    samples missed since open
 """
 
+import sys
+
 from .. import pins
 
 __all__ = ("port",)
 
-port = __import__(__name__ + "." + pins.PORT, None, None, ("port",))
+port = __import__(__name__ + "." + getattr(pins, "PORT", sys.implementation[0]), None, None, ("port",))

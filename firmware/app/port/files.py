@@ -7,7 +7,7 @@ from binascii import hexlify
 
 from .. import slots
 
-__all__ = ("digest", "find_model", "find_models", "read_file")
+__all__ = ("digest", "find_model", "find_models", "read_file", "sha256")
 
 _HOMES = ("", "/rom")  # working directory, ROMFS
 
@@ -39,10 +39,10 @@ def find_models(role="model"):
     if role == "model":
         for home in _HOMES:
             try:
-                names = sorted(name for name in os.listdir(home or ".") if name.endswith(".twm"))
+                names = os.listdir(home) if home else os.listdir()
             except OSError:
                 continue
-            names = [home + "/" + name if home else name for name in names]
+            names = [home + "/" + name if home else name for name in sorted(names) if name.endswith(".twm")]
             found += [name for name in names if name not in found]
     return found
 
@@ -70,6 +70,11 @@ def _is_file(path):
         return path.startswith("/flash/")  # flash.py's, which looks for itself
 
 
+def sha256(data=b""):
+    """A hash of what is given to it."""
+    return hashlib.sha256(data)
+
+
 def digest(data):
     """SHA-256 in hex."""
-    return hexlify(hashlib.sha256(data).digest())
+    return hexlify(sha256(data).digest())

@@ -10,23 +10,28 @@ import sys
 from time import sleep_ms, ticks_diff, ticks_ms, ticks_us
 
 import machine
+from micropython import schedule as call_soon
 from micropython import stack_use
 
 from .. import pins
-from . import files, flash
-from .files import digest
+from . import files
+from .files import digest, sha256
 from .wav import WavMicrophone
 
 __all__ = (
+    "call_soon",
+    "check_writable",
     "digest",
     "every",
     "find_model",
     "find_models",
     "identity",
     "microphone",
+    "open_slots",
     "read_byte",
     "read_file",
     "restart",
+    "sha256",
     "sleep_ms",
     "stack_use",
     "ticks_diff",
@@ -43,16 +48,19 @@ _poll_in = select.poll()
 _poll_in.register(sys.stdin, select.POLLIN)
 _byte = bytearray(1)
 _timer = None
-_takes = None
+_flash = _takes = None
 if sys.platform == "rp2":
-    from .usb_rp2 import takes as _takes
+    from .rp2 import flash as _flash
+    from .rp2.usb import takes as _takes
 
 _RV32 = 11  # of sys.implementation._mpy's architectures: the RP2350's other cores
 
 
 def find_models(role="model"):
     found = files.find_models(role)
-    return found + [path for path in flash.find_models(role) if path not in found]
+    if _flash:
+        found += [path for path in _flash.find_models(role) if path not in found]
+    return found
 
 
 def find_model(role="model"):
@@ -62,7 +70,7 @@ def find_model(role="model"):
 
 
 def read_file(path):
-    return flash.read_file(path) or files.read_file(path)
+    return _flash and _flash.read_file(path) or files.read_file(path)
 
 
 def write(buf, start, end, wait_ms):
@@ -98,6 +106,10 @@ def every(period_ms, callback):
         _timer = machine.Timer(pins.MIC.get("timer", -1), period=period_ms, callback=callback)
 
 
+def check_writable():
+    pass
+
+
 def restart():
     machine.reset()
 
@@ -112,14 +124,20 @@ def microphone(path=None, paced=None):
     if path or mic["kind"] == "wav":
         return WavMicrophone(_this, path or mic["path"], mic.get("paced", True) if paced is None else paced)
     if mic["kind"] == "pdm":
-        from .pdm import PdmMicrophone
+        from .rp2.pdm import PdmMicrophone
 
         return PdmMicrophone(_this, mic)
     if sys.platform == "rp2" and mic["bits"] == 32 and sys.implementation._mpy >> 10 != _RV32:
-        from .i2s_rp2 import I2SMicrophone
+        from .rp2.i2s import I2SMicrophone
     else:
-        from .i2s import I2SMicrophone
+        from .machine.i2s import I2SMicrophone
     return I2SMicrophone(_this, mic)
+
+
+def open_slots():
+    from .machine.i2s import open_i2s
+
+    return open_i2s(dict(pins.MIC, bits=32), True)
 
 
 _this = sys.modules[__name__]

@@ -9,22 +9,27 @@ import select
 import sys
 from time import sleep_ms, ticks_diff, ticks_ms, ticks_us
 
+from micropython import schedule as call_soon
 from micropython import stack_use
 
 from .. import pins
-from .files import digest, find_model, find_models, read_file
+from .files import digest, find_model, find_models, read_file, sha256
 from .wav import WavMicrophone
 
 __all__ = (
+    "call_soon",
+    "check_writable",
     "digest",
     "every",
     "find_model",
     "find_models",
     "identity",
     "microphone",
+    "open_slots",
     "read_byte",
     "read_file",
     "restart",
+    "sha256",
     "sleep_ms",
     "stack_use",
     "ticks_diff",
@@ -65,6 +70,10 @@ def every(period_ms, callback):
     unixboard.tick(period_ms, callback)
 
 
+def check_writable():
+    pass
+
+
 def restart():
     """Only out of the program that runs: what the prompt calls back cannot end it."""
     raise SystemExit
@@ -79,6 +88,10 @@ def microphone(path=None, paced=None):
     if paced is None:
         paced = pins.MIC.get("paced", False)
     return WavMicrophone(_this, path or pins.MIC["path"], paced)
+
+
+def open_slots():
+    raise OSError("no I2S here")
 
 
 _this = sys.modules[__name__]

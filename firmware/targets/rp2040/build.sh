@@ -54,7 +54,7 @@ case $variant in
 esac
 if [ "$variant" = image ]; then
     manifest=$here/image/manifest.py
-    inputs+=("$here"/image/*.py "$repo"/firmware/app/*.py "$repo"/firmware/app/port/*.py "$repo/boards/RPI_PICO/board.py")
+    inputs+=("$here"/image/*.py "$repo"/firmware/app/*.py "$repo"/firmware/app/port/{,*/}*.py "$repo/boards/RPI_PICO/board.py")
 fi
 
 make_mpy_cross
@@ -71,7 +71,7 @@ if [ ! -f "$firmware" ]; then
     if [ "$variant" = image ]; then
         mkdir -p "$work/frozen"
         cp -r "$repo/firmware/app" "$work/frozen/tinywake"
-        rm -rf "$work"/frozen/tinywake/__pycache__ "$work"/frozen/tinywake/*/__pycache__
+        rm -rf "$work"/frozen/tinywake/{,*/,*/*/}__pycache__
         cp "$repo/boards/RPI_PICO/board.py" "$work/frozen/tinywake/pins.py"
         options+=("-DMICROPY_MANIFEST_TINYWAKE_FROZEN=$work/frozen")
     fi

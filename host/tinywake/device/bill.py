@@ -22,7 +22,7 @@ _BLOCK = 4096  # of flash, for files and for what UF2 writes
 # (tests/bench/app_heap.py).
 _APP, _APP_LISTENER, _RUNNING = 16_616, 28_360, 6_451
 # The microphone: milliseconds of its ring and bytes of each, and of a sample in the app's buffers: int16, and before
-# that the 32-bit slots where firmware/app/port/i2s.py is the driver. With i2s_rp2.py the ring is all.
+# that the 32-bit slots where firmware/app/port/machine/i2s.py is the driver. With rp2/i2s.py the ring is all.
 _RING, _SAMPLE = 128 * 128, 2 + 4
 _RING_RP2, _SAMPLE_RP2 = 128 * 64, 2
 _NAMED = 3  # tensors in a message

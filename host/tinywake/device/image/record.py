@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A model in the RP2's flash between firmware and file system: docs/flash-layout.md says every byte.
 
-firmware/app/port/flash.py finds it there.
+firmware/app/port/rp2/flash.py finds it there.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Lying:
 
     @property
     def path(self) -> str:
-        """As the board's app names it (firmware/app/port/flash.py)."""
+        """As the board's app names it (firmware/app/port/rp2/flash.py)."""
         return f"/flash/{self.address:x}/{self.name}"
 
 
