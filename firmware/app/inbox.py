@@ -14,12 +14,13 @@ from .port import port
 __all__ = ("Inbox", "loop")
 
 MOST, FAST = 32, 128  # bytes taken between two buffers; while a model comes
+QUICK = 500  # buffers after a piece of it: the next one is not far
 _ROOM = LIMIT + 2  # for what closes the call at the prompt
 _COMMANDS = __name__.rpartition(".")[0] + ".commands"
 IDLE_MS = 20  # between two looks at the line, where the loop waits to be told to start again
 
 looping = False  # loop() runs
-most = MOST
+quick = 0  # buffers for which FAST bytes are taken
 told = None  # what it does when its listener has stopped: "start", "stop", what reload() takes; None: it ends
 
 
@@ -33,8 +34,12 @@ class Inbox:
         self._len = 0  # 0: no command has begun
 
     def poll(self):
-        """Take what has come, up to `most` bytes."""
-        left = most
+        """Take what has come, as far as one look may."""
+        global quick
+        left = MOST
+        if quick:
+            quick -= 1
+            left = FAST
         while left:
             byte = self._read()
             if byte < 0:

@@ -26,7 +26,7 @@ class Transfer:
         self.sha = sha
         self.size = size
         self.have = 0
-        self.touched = port.ticks_ms()
+        self.touch()
         self._file = None
         self.path = self.source = _known(sha)
         if self.path and _bytes(self.path) == size:
@@ -42,9 +42,14 @@ class Transfer:
         """Whether its host may still be there."""
         return 0 <= port.ticks_diff(port.ticks_ms(), self.touched) < BUSY_MS  # below 0: days later
 
+    def touch(self):
+        """It is, and more will come."""
+        self.touched = port.ticks_ms()
+        inbox.quick = inbox.QUICK
+
     def take(self, at, data):
         """Write a piece, if it is the next one. Raises OSError; what has come stays."""
-        self.touched = port.ticks_ms()
+        self.touch()
         if at != self.have or not data:
             return
         if at + len(data) > self.size:
@@ -109,7 +114,7 @@ def put(name, size, sha):
     if len(sha) != 64 or size < 1:
         raise ValueError("size and sha, please")
     if transfer and transfer.sha == sha and transfer.size == size:
-        transfer.touched = port.ticks_ms()
+        transfer.touch()
         return transfer.have
     if transfer and transfer.busy():
         raise ValueError("busy: another model has come to %d of %d bytes" % (transfer.have, transfer.size))
@@ -117,7 +122,6 @@ def put(name, size, sha):
         transfer.close()
     transfer = None
     transfer = Transfer(name, size, sha)
-    inbox.most = inbox.FAST
     return transfer.have
 
 
@@ -137,7 +141,7 @@ def drop(remove):
     """The transfer is over; `remove`: so is what has come."""
     global transfer
     ended, transfer = transfer, None
-    inbox.most = inbox.MOST
+    inbox.quick = 0
     if ended and remove:
         ended.remove()
 

@@ -65,11 +65,12 @@ def load(model=None, score="live", on_hit=None, gate=None):
     tried = None if model else slots.chosen().get("model.trial")
     if tried:  # it was reset before it was kept
         try:
-            from .swap import say_swap
+            from .swap import say_swap, undo
 
             say_swap(link, "undone", tried, slots.digest(tried))
-        except MemoryError:
-            pass  # it listens, which is more than to say so
+            undo("model")
+        except (OSError, ValueError, MemoryError):
+            pass  # it listens, which is more than to say so, or to say so once
     return listener
 
 

@@ -117,8 +117,8 @@ class Recorder:
     def hit(self):
         """A word was heard."""
         if self._on_hit and self._left:
-            if self._next >= self._until:
-                self._next = max(self._next, self.frames.made - self._pre)
+            if self._next >= self._until:  # a new piece; what it has in common with the one before is sent again
+                self._next = max(0, self.frames.made - self._pre)
             self._until = self.frames.made + self._post
 
     def say(self):

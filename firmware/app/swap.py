@@ -13,7 +13,7 @@ from .link import escape
 from .port import port
 from .slots import HEAD, MOST, ROOT, chosen, newest, paths, record, sum_key
 
-__all__ = ("clean", "forget", "say_swap", "select", "spare", "try_out")
+__all__ = ("clean", "forget", "say_swap", "select", "spare", "try_out", "undo")
 
 _ENOSPC = 28  # which MicroPython's errno does not have
 
@@ -34,8 +34,8 @@ def select(role, path, sha=None):
     """
     which, sequence, entries = newest()
     before = [entries.pop(key, None) for key in (role, role + ".was")]
-    tried = entries.pop(role + ".trial", None)
-    if before[0] == path and not tried and (not path or sum_key(path) in entries):
+    tried = [entries.pop(role + key, None) for key in (".trial", ".undone")]
+    if before[0] == path and not any(tried) and (not path or sum_key(path) in entries):
         return
     if path:
         entries[role] = path
@@ -51,8 +51,16 @@ def select(role, path, sha=None):
 def try_out(role, path, sha):
     """A model runs that is not selected yet: where the board is reset now, what was selected is what it has."""
     which, sequence, entries = newest()
+    entries.pop(role + ".undone", None)
     entries[role + ".trial"] = path
     entries[sum_key(path)] = sha[:16]
+    _write(record(1 - which), sequence + 1, entries)
+
+
+def undo(role):
+    """The board was reset before the model on trial was kept. Its file stays: it need not be sent again."""
+    which, sequence, entries = newest()
+    entries[role + ".undone"] = entries.pop(role + ".trial")
     _write(record(1 - which), sequence + 1, entries)
 
 

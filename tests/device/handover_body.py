@@ -70,7 +70,12 @@ def boots():
     main.listener = Listening()
     main.options = {"model": None, "score": "off"}
     main.opened = (slots.paths() + [None])[0], None
-    inbox.most = inbox.MOST
+    inbox.quick = 0
+    if "model.trial" in slots.chosen():
+        try:
+            swap.undo("model")
+        except OSError:
+            pass  # as main.load() has it
 
 
 def tell(line):

@@ -268,6 +268,37 @@ print(found)
 """
 
 
+HURRY = """
+import tinywake.main
+from tinywake import inbox, incoming
+taken = 0
+def read():
+    global taken
+    taken += 1
+    return 65
+box = inbox.Inbox(read, print)
+def look(times):
+    global taken
+    taken = 0
+    for _ in range(times):
+        box.poll()
+    return taken
+seen = [look(10)]
+incoming.put("new.twm", 100, "0" * 64)
+seen += [look(10), look(490), look(10)]
+incoming.transfer.take(0, b"123")
+seen += [look(10)]
+incoming.drop(True)
+seen += [look(10)]
+print(seen)
+"""
+
+
+def test_the_loop_takes_more_only_while_a_model_comes(board: UnixBoard) -> None:
+    # Bug: after a transfer that broke off it did for ever.
+    assert execute(board.port, HURRY) == "[320, 1280, 62720, 320, 1280, 320]\n"
+
+
 def test_a_megabyte_without_an_end_takes_no_memory(board: UnixBoard) -> None:
     assert execute(board.port, BODY).split("\n")[:2] == ["0 []", "[b'@stop id=1*0000']"]
 

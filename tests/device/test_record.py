@@ -162,6 +162,25 @@ def test_a_hit_brings_the_seconds_before_it(board: UnixBoard, way: str) -> None:
 
 
 @on_board
+def test_a_word_soon_after_a_piece_has_its_beginning_too(board: UnixBoard) -> None:
+    # Bug: what the piece before it had was left out of a piece, and it then began with less than was asked for.
+    frame = FRAME // 16  # ms
+    quiet = bursts(16000 * 9) // 64
+    for at in (3.2, 3.2 + 48 * frame / 1000):
+        quiet[int(16000 * at) : int(16000 * at) + 3200] = bursts(16000)[8000:11200]
+    (board.directory / "two.wav").write_bytes(wav_bytes(quiet))
+    with open_port(board.port) as port:
+        host = begin(port, "run", "two.wav")
+        assert isinstance(host.order("record", mode="hit", pre=30 * frame, post=20 * frame), Ok)
+        for cuts in (1, 2):
+            host.until(lambda event, cuts=cuts: isinstance(event, Rec) and event.cuts == cuts)  # type: ignore[misc]
+    first, second = ([each for each in frames(host.events) if each.piece == piece] for piece in (0, 1))
+    assert [each.number for each in second] == list(range(second[0].number, second[0].number + 50))
+    assert [each.number for each in first[-2:]] == [each.number for each in second[:2]]
+    assert [each.samples.tolist() for each in first[-2:]] == [each.samples.tolist() for each in second[:2]]
+
+
+@on_board
 def test_a_line_that_nobody_reads_loses_frames_and_not_audio(board: UnixBoard, tmp_path: Path) -> None:
     with open_port(board.port) as port:
         host = begin(port, "run")
