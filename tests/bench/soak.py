@@ -25,19 +25,20 @@ import numpy as np
 import numpy.typing as npt
 
 from tinywake.core import Listener, Model
+from tinywake.device.command.channel import Channel
 from tinywake.device.deploy import deploy
 from tinywake.device.line.events import Event, Heap, Hit, Lost, State
 from tinywake.device.line.files import BoardFiles
 from tinywake.device.line.hear import wav_bytes
 from tinywake.device.line.lines import encode_command
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.device.swap.channel import Channel
 from tinywake.device.swap.transfer import HEAD, digest, transfer
 from tinywake.device.targets.registry import open_target
 from tinywake.device.targets.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 16000
+NOISE_H = 2 / 3600  # of audio between two pieces of noise: run() takes 32 bytes a buffer, and noise is not to pile up
 
 # The clip ends with a buffer, so that the circle has no seam: each buffer is whole.
 LOOP = """
@@ -123,7 +124,7 @@ class Soak:
         while len(self.stretches) == before:
             self.hear(0.1)
             if time.monotonic() > end:
-                raise AssertionError(bytes(self.channel._said[-300:]))
+                raise AssertionError(self.channel._orders._said[-300:])
 
     def hear(self, seconds: float) -> None:
         """Take what the board says for so long."""
@@ -136,7 +137,6 @@ class Soak:
 
     def _take(self) -> None:
         events, self.channel.events = self.channel.events, []
-        del self.channel._said[:-400]
         for event in events:
             self._one(event)
 
@@ -266,10 +266,12 @@ def soak(board: Target, models: dict[str, bytes], clip: npt.NDArray[np.int16], h
     it = Soak(board, models, clip, how)
     names = list(models)
     swaps = resets = 1
-    checked = 0
+    checked, noisy = 0, 0.0
     try:
         while it.hours() < hours:
-            it.noise()
+            if it.hours() >= noisy:
+                it.noise()
+                noisy = it.hours() + NOISE_H
             it.hear(how.get("look_s", 0.5))
             if it.hours() >= resets * how.get("reset_h", 6.0):
                 it.reset()

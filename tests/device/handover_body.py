@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: B007, F821, I001, PTH123, RUF005, UP031
+# ruff: noqa: B007, F821, I001, PTH123, RUF005, SIM105, UP031
 """A model comes by command to a flash chip whose power fails at every write. Goes behind slots_body.py.
 
 The chip is that of slots_body.py. What runs is the app's own: incoming, handover, swap, slots. Of the network there

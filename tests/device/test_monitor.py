@@ -25,13 +25,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from tinywake.device.command.session import Session
 from tinywake.device.firmware import built_module, how_to_build
 from tinywake.device.line import events
-from tinywake.device.line.events import Boot, Error, Heap, Model, Ok, Profile, Score, State, build, escape
+from tinywake.device.line.events import Boot, Error, File, Heap, Model, Ok, Profile, Score, State, build, escape
 from tinywake.device.line.lines import encode_command, encode_line
 from tinywake.device.monitor import Kept, View, monitor
 from tinywake.device.monitor.keys import command
-from tinywake.device.monitor.session import Session
 from tinywake.device.targets.unix import UnixBoard
 from tinywake.errors import DeviceError, ToolError
 
@@ -126,7 +126,7 @@ def test_a_board_that_is_unplugged_is_waited_for(cable: Cable, as_json: bool, tm
 
 
 def test_pauses_grow_and_end(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinywake.device.monitor import session as module
+    from tinywake.device.command import session as module
 
     monkeypatch.setattr(module, "_FIRST_S", 0.01)
     monkeypatch.setattr(module, "_LONGEST_S", 0.05)
@@ -205,10 +205,11 @@ def test_an_echo_is_nothing() -> None:
 
 
 def test_a_command_is_sent_again_and_given_up(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinywake.device.monitor import session as module
+    from tinywake.device.command import session as module
 
     monkeypatch.setattr(module, "_ANSWER_S", 0.05)
     session = Session(str(cable.path), queue.SimpleQueue())
+    session._orders._last = 0
     session.order("stop")
     session.order("start")
     notes, end = [], time.monotonic() + 5
@@ -255,7 +256,21 @@ def test_keys_ask_for_what_they_say() -> None:
     assert press("s") == [("start", {})]
     assert press("rr") == [("report", {"mode": "off"}), ("report", {"mode": "live"})]
     assert press("pi") == [("profile", {}), ("hash", {})]
+    view.apply(File("x.twm", ""))
+    assert press("m") == [("models", {})]
+    assert view.files == []
     assert press("xyz\x1b[A\n\ufffd") == []
+
+
+def test_the_key_for_the_next_model_goes_round() -> None:
+    view = View("x")
+    view.apply(Model("b", "0" * 16, 1, 320, 1))
+    view.apply(File("t/model.a/b.twm", ""))
+    assert view.another() is None
+    assert "no other" in view.note
+    for path in ("a.twm", "c.twm", "a.twm"):  # the last as of a second press before the first was answered
+        view.apply(File(path, ""))
+    assert [view.another() for _ in range(4)] == ["a.twm", "c.twm", "t/model.a/b.twm", "a.twm"]
 
 
 def drawn(view: View) -> str:
@@ -314,6 +329,7 @@ def test_keys_in_a_terminal_command_a_board(tmp_path: Path) -> None:
     shutil.copy(ROOT / "boards/UNIX/board.py", package / "pins.py")
     shutil.copy(ROOT / "tests/device/fake/_tinywake.py", tmp_path / "lib")
     (tmp_path / "computer.twm").write_text("FAKE unknown,*computer")
+    (tmp_path / "other.twm").write_text("FAKE unknown,*other")
     (tmp_path / "main.py").write_text("import tinywake.main as m\nm.start('mic.wav', True)\n")
     with wave.open(str(tmp_path / "mic.wav"), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
@@ -343,6 +359,8 @@ def test_keys_in_a_terminal_command_a_board(tmp_path: Path) -> None:
             until('"state": "listening"')
             os.write(master, b"p")
             until('"part": "step"')
+            os.write(master, b"m")
+            until('"model": "other"')
             os.write(master, b"q")
             while True:
                 with contextlib.suppress(OSError):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinywake.device.command.channel import Channel
 from tinywake.device.deploy import Choices, deploy
 from tinywake.device.line.events import Error, Event, Lost, Model, Ok, State, Swap
 from tinywake.device.line.hear import wav_bytes
@@ -25,7 +26,6 @@ from tinywake.device.line.port import open_port
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.line.restart import restart
 from tinywake.device.swap import SwapReport, swap
-from tinywake.device.swap.channel import Channel
 from tinywake.device.swap.transfer import HEAD
 from tinywake.device.targets.registry import TARGETS, open_target
 from tinywake.device.targets.unix import UnixBoard
@@ -39,7 +39,7 @@ tiny: Callable[..., bytes] = runpy.run_path(str(ROOT / "tests/core/tiny.py"))["l
 gates = runpy.run_path(str(ROOT / "tests/core/gated.py"))
 WAYS = pytest.mark.parametrize("way", ["start", "run"])
 SLOTS = "tinywake-models"
-OPEN = "tinywake.device.swap.channel.open_port"
+OPEN = "tinywake.device.command.channel.open_port"
 
 
 def model(folder: Path, name: str, threshold: int, more: int = 0) -> Path:
@@ -275,8 +275,8 @@ def test_a_later_run_goes_on_where_the_last_one_ended(
 ) -> None:
     new = model(tmp_path, "new", 121, 2600)
     Flaky.count = 0
-    monkeypatch.setattr("tinywake.device.swap.channel._BACK_S", 0.0)
-    monkeypatch.setattr("tinywake.device.swap.channel._PAUSE_S", 0.0)
+    monkeypatch.setattr("tinywake.device.command.channel._BACK_S", 0.0)
+    monkeypatch.setattr("tinywake.device.command.channel._PAUSE_S", 0.0)
 
     def gone(port: str, **options: Any) -> Flaky:
         if Flaky.count >= 60:
@@ -442,6 +442,37 @@ def test_a_model_that_is_loaded_by_command_may_stay(board: UnixBoard, old: Path,
     assert models(boot(board)) == [sha(new)[:16]]
 
 
+def test_one_of_several_models_is_chosen_by_name(
+    board: UnixBoard, old: Path, tmp_path: Path, tinywake: Callable[..., tuple[int, str, str]]
+) -> None:
+    new = model(tmp_path, "new", 121)
+    shutil.copy(new, board.directory / "loose.twm")
+    shutil.copy(new, board.directory / "old.twm")  # the name of the one in the slot
+    code, out, _ = tinywake("deploy", board.port, "--use", "loose", "--json")
+    facts = json.loads(out)
+    assert (code, facts["path"], facts["sha"], facts["listening"]) == (0, "loose.twm", sha(new)[:16], True)
+    assert sorted(facts["others"]) == ["old.twm", f"{SLOTS}/model.a/old.twm"]
+    assert models(boot(board)) == [sha(new)[:16]]
+    code, _, err = tinywake("deploy", board.port, "--use", "no")
+    assert (code, "no model 'no'; there are: loose.twm, " in err, err.count("\n")) == (2, True, 1)
+    code, _, err = tinywake("deploy", board.port, "--use", "old")
+    assert (code, "name one of them" in err) == (2, True)
+    (board.directory / "bad.twm").write_bytes(b"bad")
+    code, _, err = tinywake("deploy", board.port, "--use", "bad")
+    assert (code, "the board keeps what it has" in err) == (2, True)
+    with RawRepl(board.port):
+        pass  # it listens no more
+    code, out, _ = tinywake("deploy", board.port, "--use", f"{SLOTS}/model.a/old.twm")
+    assert (code, "does not listen now" in out, sha(old)[:16] in out) == (0, True, True)
+    assert models(boot(board)) == [sha(old)[:16]]
+
+
+def test_what_use_does_not_go_with(tinywake: Callable[..., tuple[int, str, str]]) -> None:
+    for more in (("--use", "a", "--model", "b.twm"), ("--use", "a", "--watch"), ("--use", "a", "--reset")):
+        code, out, err = tinywake("deploy", "loop://", *more)
+        assert (code, out, "--use is for a model that is on the board" in err) == (2, "", True), err
+
+
 def test_a_board_that_does_not_listen_is_left_to_deploy(board: UnixBoard, old: Path, tmp_path: Path) -> None:
     with RawRepl(board.port):
         pass
@@ -477,6 +508,21 @@ def target(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+# However slow the computer is at that moment, the microphone goes on.
+CIRCLE = """
+from tinywake.port.wav import WavMicrophone
+read = WavMicrophone.readinto
+def readinto(self, buf):
+    count = read(self, buf)
+    if not count:
+        self._file.seek(44)
+        self._left = 64000
+        count = read(self, buf)
+    return count
+WavMicrophone.readinto = readinto
+"""
+
+
 @pytest.mark.lean("qemu-armv6m")
 @WAYS
 def test_on_every_target(target: str, way: str, tmp_path: Path, old: Path) -> None:
@@ -487,12 +533,10 @@ def test_on_every_target(target: str, way: str, tmp_path: Path, old: Path) -> No
     with open_target(target) as chip:
         deploy(chip.port, old, board=chip.board, start=False)
         with RawRepl(chip.port, timeout=60) as repl:
-            silence = wav_bytes(np.zeros(16000, np.int16))
-            repl.put("mic.wav", silence[:40] + bytes(4) + silence[44:])  # as long as the file
-            repl.exec("f = open('mic.wav', 'ab')\nd = bytes(8000)")
-            repl.exec("for _ in range(56):\n    f.write(d) and None\nf.close()")
+            repl.put("mic.wav", wav_bytes(np.zeros(32000, np.int16)))
+            repl.put("circle.py", CIRCLE.encode())
         with open_port(chip.port) as port:
-            port.write(f"import tinywake.main as m; m.{way}('mic.wav', True)\r".encode())
+            port.write(f"import circle, tinywake.main as m; m.{way}('mic.wav', True)\r".encode())
             hear(port, lambda event: isinstance(event, State) and event.state == "listening", 30)
         report = swap(chip.port, new)
         assert report is not None

@@ -367,8 +367,8 @@ class Line:
         self.orders: list[str] = []
         self._happens = happens
         self._said = b""
-        monkeypatch.setattr("tinywake.device.monitor.session.open_port", lambda port: self)
-        monkeypatch.setattr("tinywake.device.monitor.session._ANSWER_S", 0.05)
+        monkeypatch.setattr("tinywake.device.command.session.open_port", lambda port: self)
+        monkeypatch.setattr("tinywake.device.command.session._ANSWER_S", 0.05)
 
     def write(self, data: bytes) -> None:
         text = re.search(rb"@(.*)\*", data)

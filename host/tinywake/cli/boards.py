@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tinywake.cli.options import GateFile, Json, ModelFile
+from tinywake.cli.options import GateFile, Json, MissingOption, ModelFile
 from tinywake.terminal import err, print_json, show, stages
 from tinywake.terminal import out as console
 
@@ -36,7 +36,7 @@ def flash(
 
 
 def deploy(
-    model: ModelFile,
+    model: Annotated[Path | None, typer.Option("--model", help="A compiled model (.twm).")] = None,
     port: Annotated[str | None, typer.Argument(help="Serial port of the board; else the only one.")] = None,
     board: Annotated[str | None, typer.Option(help="Name under boards/; needed the first time.")] = None,
     gate: GateFile = None,
@@ -45,6 +45,9 @@ def deploy(
     home: Annotated[str | None, typer.Option(help="Of the models: heap, romfs, xip [docs/deploy.md].")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on: deploy again whenever a file changes.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="By the prompt and a reset, even where it listens.")] = False,
+    use: Annotated[
+        str | None, typer.Option(help="Nothing new: listen with this model, which is there, now and after a reset.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Put module, app and model on a board; only what changed is copied, and everything is verified by hash.
@@ -56,8 +59,17 @@ def deploy(
     from tinywake.device.deploy import Choices, DeployReport, check_choices, watched
     from tinywake.device.deploy import deploy as put
     from tinywake.device.swap import SwapReport, swap
+    from tinywake.device.swap import use as choose
     from tinywake.device.usb.find import find_board
 
+    asked = reset or no_gate or recorder or any(each is not None for each in (board, gate, home))
+    if use is not None:
+        if model is not None or watch or asked:
+            raise typer.BadParameter("--use is for a model that is on the board: it goes with no other option")
+        show(choose(port or find_board(), use), as_json)
+        return
+    if model is None:
+        raise MissingOption("--model")
     if gate is not None and no_gate:
         raise typer.BadParameter("--gate puts one on the board, --no-gate takes it away: name one of them")
     choices = Choices(gate=gate, no_gate=no_gate, home=home, recorder=recorder)
@@ -80,7 +92,6 @@ def deploy(
     check()  # a name that is wrong is no file that --watch waits for
     found = port or find_board()
     if not watch:
-        asked = reset or no_gate or recorder or any(each is not None for each in (board, gate, home))
         show((None if asked else take_over()) or once(), as_json)
         return
     try:

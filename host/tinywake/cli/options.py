@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["BoardName", "GateFile", "Json", "ModelFile", "Picture", "Target"]
+__all__ = ["BoardName", "GateFile", "Json", "MissingOption", "ModelFile", "Picture", "Target"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Target = Annotated[
@@ -27,3 +27,11 @@ GateFile = Annotated[
     str | None,
     typer.Option("--gate", help="What lets the network sleep: a model (vad.twm), energy, or its dB [docs/gate.md]."),
 ]
+
+
+class MissingOption(typer.BadParameter):
+    """Of two options one is needed, and neither is there. Reads as where typer itself finds one missing."""
+
+    def format_message(self) -> str:
+        """Without "Invalid value"."""
+        return f"Missing option {self.message!r}"

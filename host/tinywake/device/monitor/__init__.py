@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`tinywake monitor`: boards that listen, watched and commanded over their lines.
 
-session: one board's line, from first to last, reconnects included. view: one board on the screen. keys: what one types.
-files: what is kept (log, CSV, plot). target: an emulated board to watch. watch: all of them together.
+view: one board on the screen. keys: what one types. files: what is kept (log, CSV, plot). target: an emulated board to
+watch. watch: all of them together.
 """
 
 from tinywake.device.monitor.target import listening_target

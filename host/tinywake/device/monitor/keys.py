@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tinywake.device.monitor.session import Session
+from tinywake.device.command.session import Session
 from tinywake.device.monitor.view import View
 
 if os.name == "posix":
@@ -21,7 +21,7 @@ else:  # pragma: no cover
 
 __all__ = ["HELP", "Keys", "command"]
 
-HELP = "s start/stop · +/- threshold · r scores · p profile · i who it is · q quit"
+HELP = "s start/stop · +- threshold · r scores · p profile · m model · i who · q quit"
 _STEP = 5  # of the threshold
 
 
@@ -69,5 +69,8 @@ def command(key: str, session: Session, view: View) -> None:
         session.order("report", mode="live" if view.scores else "off")
     elif key == "p":
         session.order("profile")
+    elif key == "m":
+        view.files.clear()
+        session.order("models")  # and then the next of them is loaded: watch.py
     elif key == "i":
         session.order("hash")

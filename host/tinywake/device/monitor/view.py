@@ -17,6 +17,7 @@ from tinywake.device.line.events import (
     End,
     Error,
     Event,
+    File,
     Heap,
     Hit,
     Level,
@@ -51,6 +52,7 @@ class View:
         self.heard = 0  # hits
         self.ended = False  # a file that plays the microphone has ended
         self.scores = True  # are wanted
+        self.files: list[str] = []  # paths of the models on the board, as far as it has said
         self.threshold: int | None = None  # of the first wake label; None: not known yet
         self.note = ""  # what came of the last command
         self.trouble = ""  # with the line
@@ -64,6 +66,7 @@ class View:
         self._level: Level | None = None
         self._heap: Heap | None = None
         self._rec: Rec | None = None
+        self._path = ""  # of the model that another() gave last
         self._error = ""
         self._now = 0  # ms of audio
         self._traces: dict[str, deque[Score]] = {}
@@ -95,6 +98,8 @@ class View:
                 self._level = event
             case Heap():
                 self._heap = event
+            case File():
+                self.files.append(event.path)
             case Score():
                 self._traces.setdefault(event.label, deque(maxlen=_TRACE)).append(event)
             case Hit():
@@ -137,6 +142,18 @@ class View:
         """What an answered command changes. `name`: of the command."""
         if name == "threshold" and isinstance(event, Ok):
             self.threshold = event.value
+
+    def another(self) -> str | None:
+        """The path of the model after the one that is open, of those the board has; None: it has no other."""
+        paths = list(dict.fromkeys(self.files))
+        if len(paths) < 2:
+            self.note = "models: there is no other on the board"
+            return None
+        name = self._model.name if self._model else ""
+        if self._path not in paths:  # opened before this began, or not by us
+            self._path = next((path for path in paths if _stem(path) == name), paths[0])
+        self._path = paths[(paths.index(self._path) + 1) % len(paths)]
+        return self._path
 
     def summary(self) -> dict[str, int | str]:
         """Return the line that ends a JSON run: what was seen, and what could not be read."""
@@ -262,6 +279,10 @@ class View:
                 style=style,
             )
         return table
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".twm")
 
 
 def _clock(ms: int) -> str:

@@ -16,11 +16,11 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 
+from tinywake.device.command.session import Session, Told
 from tinywake.device.line.events import PROTOCOL, Boot, End, Event, Heap, Hit, Label, Level, Pcm, Score, State, as_json
 from tinywake.device.line.lines import printable
 from tinywake.device.monitor.files import Files
 from tinywake.device.monitor.keys import HELP, Keys, command
-from tinywake.device.monitor.session import Session, Told
 from tinywake.device.monitor.view import View
 from tinywake.errors import DeviceError
 
@@ -159,6 +159,8 @@ class _Watch:
             if answer := session.answered(event):
                 view.note = answer
                 view.obeyed(answer.split()[0], event)
+                if answer == "models" and (path := view.another()):
+                    session.order("load", path=path)
             self._files.take(view.port, event, several=self._several)
             self._tell(view, event)
             if self._once and isinstance(event, Hit):

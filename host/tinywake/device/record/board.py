@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 
+from tinywake.device.command.session import Session, Told
 from tinywake.device.line.events import Boot, Error, Event, Hit, Level, Ok, Pcm, Rec, Score, State
 from tinywake.device.line.lines import LineReader, printable
-from tinywake.device.monitor.session import Session, Told
 from tinywake.errors import DeviceError
 
 __all__ = ["Board"]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Another model for a board that listens, by the protocol of firmware/SERIAL.md alone: no raw REPL and no reset.
 
-channel (commands and their answers), transfer (the model in pieces), swap (the steps, in their order), report.
+transfer (the model in pieces), swap (the steps, in their order), report; use (one that is there already).
 """
 
 from tinywake.device.swap.report import SwapReport
 from tinywake.device.swap.swap import swap
+from tinywake.device.swap.use import UseReport, use
 
-__all__ = ["SwapReport", "swap"]
+__all__ = ["SwapReport", "UseReport", "swap", "use"]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tinywake import __version__
+from tinywake.device.command.channel import BrokenLineError, Channel, RefusedError
 from tinywake.device.deploy.models.check import check_listens
 from tinywake.device.deploy.models.wanted import ANY, read_model
 from tinywake.device.line.events import Boot, File, Model, escape
-from tinywake.device.swap.channel import BrokenLineError, Channel, RefusedError
 from tinywake.device.swap.report import SwapReport
 from tinywake.device.swap.transfer import HEAD, MOST, digest, transfer
 from tinywake.errors import DeviceError

@@ -7,8 +7,8 @@ import base64
 import hashlib
 from collections.abc import Callable
 
+from tinywake.device.command.channel import BrokenLineError, Channel, RefusedError
 from tinywake.device.line.lines import LIMIT
-from tinywake.device.swap.channel import BrokenLineError, Channel, RefusedError
 
 __all__ = ["HEAD", "MOST", "PIECE", "digest", "transfer"]
 

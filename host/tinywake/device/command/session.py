@@ -11,16 +11,16 @@ import contextlib
 import queue
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from tinywake.device.line.events import Error, Event, Ok
-from tinywake.device.line.lines import encode_command, printable
+from tinywake.device.command.orders import Orders
+from tinywake.device.line.events import Error, Event
+from tinywake.device.line.lines import printable
 from tinywake.device.line.port import GONE, open_port
 from tinywake.errors import DeviceError
 
-__all__ = ["Order", "Session", "Told"]
+__all__ = ["Session", "Told"]
 
 _READ = 4096  # bytes
 _FIRST_S, _LONGEST_S = 0.5, 10.0  # pauses before the port is tried again
@@ -38,21 +38,6 @@ class Told:
     pause: float = 0.0  # gone: seconds until it is tried again
 
 
-@dataclass
-class Order:
-    """A command on its way."""
-
-    name: str
-    fields: tuple[tuple[str, int | str], ...]
-    id: int
-    tries: int = 0
-    sent: float = 0.0  # by time.monotonic()
-
-    def __str__(self) -> str:
-        """For people."""
-        return " ".join([self.name, *(f"{value}" for _, value in self.fields)])
-
-
 class Session:
     """A board on a port. What it says goes to `inbox`; order() commands it, one command at a time."""
 
@@ -64,8 +49,7 @@ class Session:
         self._again = again
         self._device: Any = open_port(port)
         self._ended = threading.Event()
-        self._orders: deque[Order] = deque()
-        self._last = 0  # id
+        self._orders = Orders()
         self._thread = threading.Thread(target=self._run, name=f"monitor {port}", daemon=True)
 
     def start(self) -> None:
@@ -82,35 +66,30 @@ class Session:
 
     def order(self, name: str, **fields: int | str) -> None:
         """Send a command when those before it have been answered."""
-        self._last += 1
-        self._orders.append(Order(name, tuple(fields.items()), self._last))
+        self._orders.add(name, fields, seconds=_ANSWER_S, tries=_TRIES)
 
     def forget(self) -> None:
         """Wait for no answer any more."""
-        self._orders.clear()
+        self._orders.forget()
 
     def turn(self) -> str:
         """Send what is due; what to say about a command without an answer, or nothing."""
-        if not self._orders or not self.connected:
+        if not self.connected:
             return ""
-        order, now = self._orders[0], time.monotonic()
-        if order.tries and now - order.sent < _ANSWER_S:
-            return ""
-        if order.tries == _TRIES:
-            self._orders.popleft()
+        now = time.monotonic()
+        if order := self._orders.late(now):
             return f"{order}: no answer; the board may be busy, at a half-typed line, or its app older than commands"
-        order.tries += 1
-        order.sent = now
-        with contextlib.suppress(*GONE):
-            self._device.write(encode_command(order.name, [("id", order.id), *order.fields]))
+        if data := self._orders.due(now):
+            with contextlib.suppress(*GONE):
+                self._device.write(data)
         return ""
 
     def answered(self, event: Event) -> str:
         """What to say about an event that answers a command; nothing where it does not."""
-        if not isinstance(event, Ok | Error) or not self._orders or event.id != self._orders[0].id:
+        order = self._orders.answered(event)
+        if order is None:
             return ""
-        order = self._orders.popleft()
-        return str(order) if isinstance(event, Ok) else f"{order}: {printable(event.what)}"
+        return f"{order}: {printable(event.what)}" if isinstance(event, Error) else str(order)
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -121,6 +100,7 @@ class Session:
                     return
             else:
                 if data:
+                    self._orders.hear(data)
                     self._inbox.put(Told(self, data))
 
     def _reconnect(self) -> bool:

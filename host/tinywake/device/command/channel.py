@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from types import TracebackType
 from typing import Any
 
+from tinywake.device.command.orders import Orders
 from tinywake.device.line.events import Error, Event, Hit, Level, Lost, Ok, Score, State
-from tinywake.device.line.lines import LineReader, encode_command, named, printable
+from tinywake.device.line.lines import LineReader, named, printable
 from tinywake.device.line.port import GONE, open_port
 from tinywake.errors import DeviceError
 
@@ -18,12 +18,8 @@ __all__ = ["BrokenLineError", "Channel", "RefusedError"]
 
 _READ_S = 0.02
 _HEARS = (Hit, Level, Lost, Score, State)  # what only a board that listens says
-_IDS = 9999  # so many, so that a piece knows how long its line is
 _BACK_S = 30.0  # a cable that was pulled is back by then
 _PAUSE_S = 0.5
-# The echo of a command behind the prompt of a statement with more than one line. A loop that reads echoes nothing, so
-# that Ctrl-C ends that statement and never a loop.
-_SWALLOWED = re.compile(rb"\.\.\. +__import__")
 
 
 class RefusedError(DeviceError):
@@ -49,9 +45,8 @@ class Channel:
         self.events: list[Event] = []
         self.lost = 0  # samples that the board says it has missed
         self.breaks = 0
-        self._said = bytearray()  # since a command was sent last
         self._reader = LineReader()
-        self._id = int(time.monotonic() * 1000) % _IDS  # not that of a host before us, whose answer may still come
+        self._orders = Orders()
         self._device: Any = open_port(port, timeout=_READ_S)
 
     def __enter__(self) -> Channel:
@@ -68,7 +63,6 @@ class Channel:
     def listens(self, seconds: float) -> bool:
         """Whether the board says so within that time, without being asked."""
         end = time.monotonic() + seconds
-        self._said.clear()
         while time.monotonic() < end:
             if any(isinstance(event, _HEARS) and not _stopped(event) for event in self._read()):
                 return True
@@ -79,20 +73,16 @@ class Channel:
 
         Raises RefusedError or BrokenLineError.
         """
-        self._id = self._id % _IDS + 1
-        line = encode_command(name, [("id", self._id), *fields.items()])
-        for _ in range(tries):
-            if _SWALLOWED.search(self._said):  # by what somebody has begun to type there
-                self._write(b"\x03")
-            self._said.clear()
-            self._write(line)
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                for event in self._read():
-                    if isinstance(event, Ok) and event.id == self._id:
-                        return event.value
-                    if isinstance(event, Error) and event.where == "command" and event.id == self._id:
+        self._orders.forget()  # what an exception has left without an answer
+        self._orders.add(name, fields, seconds=seconds, tries=tries)
+        while not self._orders.late(time.monotonic()):
+            if data := self._orders.due(time.monotonic()):
+                self._write(data)
+            for event in self._read():
+                if self._orders.answered(event):
+                    if isinstance(event, Error):
                         raise RefusedError(self.port, event.what)
+                    return event.value if isinstance(event, Ok) else 0
         raise BrokenLineError(f"{self.port}: no answer to {name}; reset the board and try again")
 
     def mend(self) -> None:
@@ -122,7 +112,7 @@ class Channel:
             data = self._device.read(max(1, self._device.in_waiting))
         except GONE as error:
             raise BrokenLineError(f"{self.port}: the board is gone; plug it in again") from error
-        self._said += data
+        self._orders.hear(data)
         events = self._reader.feed(data)
         self.lost += sum(event.samples for event in events if isinstance(event, Lost))
         self.events += events
