@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from tinywake.audio.features import frames_of
 from tinywake.audio.folders import in_validation, recordings
 from tinywake.audio.pool import Pool
 from tinywake.audio.sources import Sources, Take
+from tinywake.audio.voices.census import Census
 from tinywake.audio.voices.voice import Voice
 from tinywake.config import Augment, Counts, Network, Recipe, Training, Voices, Word
 from tinywake.errors import AudioError
@@ -372,6 +373,23 @@ def test_a_manifest_says_who_is_synthetic_and_who_validates(clip: Path, tmp_path
     (tmp_path / "manifest.csv").write_text("file,keyword,split\na.wav,computer,test\n")
     with pytest.raises(AudioError, match=r"manifest\.csv:2: split = 'test' must be train, validation or empty"):
         recordings(tmp_path, ["computer"])
+
+
+def test_clips_of_nobody_known_are_no_people(clip: Path, tmp_path: Path) -> None:
+    # Bug: each cluster of a mining counted as a recorded person in what train says of its voices, and in CARD.md.
+    put(clip, *(tmp_path / f"{n}.wav" for n in "abcd"))
+    rows = ["a.wav,computer,ann,train", "b.wav,computer,?one,train", "c.wav,door,?one,train", "d.wav,door,?two,train"]
+    (tmp_path / "manifest.csv").write_text("\n".join(["file,keyword,speaker,split", *rows]))
+    both = (Sources(), Sources())
+    sources._add_folder(both, tmp_path, RECIPE, None)
+    census = both[0].tally.census()
+    assert (census.people, census.recordings, census.unknown) == (1, 1, 3)
+    assert str(census).endswith("1 recorded person (1 clip), 3 recorded clips of nobody known")
+    assert {take.speaker for take in both[0].recorded} == {"?one", "?two"}
+    assert Census.of({**asdict(census), "engines": []}) == census
+    rest = asdict(census)
+    del rest["unknown"]
+    assert Census.of(rest).unknown == 0  # of a model.json before that
 
 
 def test_many_people_are_drawn_as_often_as_machines_and_no_person_drowns_another() -> None:

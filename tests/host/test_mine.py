@@ -156,7 +156,7 @@ def test_the_folder_is_what_training_takes(tmp_path: Path, model: Path, radio: P
     found = recordings(tmp_path / "out", ("loud",))
     assert len(found) == len(result.rows)
     assert {each.kind for each in found} == {"other"}
-    assert {each.speaker for each in found} == {f"mined-{row.cluster}" for row in result.rows}
+    assert {each.speaker for each in found} == {f"?mined-{row.cluster}" for row in result.rows}
     assert not any(each.validates for each in found)  # Bug: a person in several clusters trained and validated
     folder.rows[0] = type(folder.rows[0])(**{**vars(folder.rows[0]), "label": "word"})
     folder.save()

@@ -6,6 +6,7 @@ They are one of
 * a manifest, ``NAME.csv`` with a header and the columns ``file`` (relative to it), ``keyword`` or ``label`` or
   ``transcript``, and optionally ``speaker``, ``synthetic`` (not empty: a synthesiser spoke, and no
   more than that) and ``split`` (``train`` or ``validation``; else the speaker's name decides, a fifth validates);
+  a speaker that begins with ``?`` is nobody known: a name for clips that belong together;
 * a folder with ``manifest.csv`` in it (any case, also in sub-folders; a clip in two of them is the nearer one's); or
 * a folder ``LABEL/[SPEAKER/]clip.wav``: the sub-folder says what is spoken.
 
@@ -51,6 +52,11 @@ class Recording:
     named: bool
     synthetic: bool = False
     split: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether the speaker is a person as far as anybody can tell."""
+        return not self.speaker.startswith("?")
 
     @property
     def validates(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from tinywake.audio.clips import RATE, Pcm, read_clip, speech_span
 from tinywake.audio.conversion.clips import convert_all, plan_conversions
 from tinywake.audio.conversion.world import version as vocoder_version
-from tinywake.audio.folders import plain, recordings
+from tinywake.audio.folders import Recording, plain, recordings
 from tinywake.audio.voices import texts
 from tinywake.audio.voices.census import Tally
 from tinywake.audio.voices.engines import engines, installed
@@ -202,7 +202,7 @@ def _add_folder(splits: tuple[Sources, Sources], folder: Path, recipe: Recipe, p
                 into.append(Take(pcm[first:last]))
             else:
                 sources.recorded.append(Take(pcm[first:last], recorded=True, speaker=clip.speaker))
-                sources.tally.recorded[clip.speaker] += 1
+                _count(sources.tally, clip)
         else:
             if clip.kind == "phrase" and last - first > PHRASE_MAX * RATE:
                 continue  # a stream has no room for it, and without all of it nobody knows where the word is
@@ -214,9 +214,16 @@ def _add_folder(splits: tuple[Sources, Sources], folder: Path, recipe: Recipe, p
             spoken = Take(pcm[first:last], exact=alone, recorded=not clip.synthetic, speaker=clip.speaker)
             sources.words.append(replace(spoken, word=_number(clip.text, recipe)))
             if not clip.synthetic:
-                sources.tally.recorded[clip.speaker] += 1
+                _count(sources.tally, clip)
         if progress and index % 50 == 0:
             progress("reading", (index + 1) / len(clips))
+
+
+def _count(tally: Tally, clip: Recording) -> None:
+    if clip.known:
+        tally.recorded[clip.speaker] += 1
+    else:
+        tally.unknown += 1
 
 
 def _add_conversions(sources: Sources, recipe: Recipe, progress: Progress | None, cache: Path | None) -> None:

@@ -37,6 +37,7 @@ class Census:
     people: int = 0  # that were recorded
     recordings: int = 0
     conversions: int = 0  # clips
+    unknown: int = 0  # clips of nobody known, which may be anybody's
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Census:
@@ -52,6 +53,8 @@ class Census:
         if self.people:
             clips = _many("clip", self.recordings)
             parts.append(f"{self.people} recorded {_people(self.people)} ({self.recordings:,} {clips})")
+        if self.unknown:
+            parts.append(f"{self.unknown:,} recorded {_many('clip', self.unknown)} of nobody known")
         if self.conversions:
             parts.append(f"{self.conversions:,} converted {_many('clip', self.conversions)}, which are no more people")
         return ", ".join(parts)
@@ -64,6 +67,7 @@ class Tally:
     spoken: Counter[Voice] = field(default_factory=Counter)  # clips of each voice
     recorded: Counter[str] = field(default_factory=Counter)  # clips of each speaker
     conversions: int = 0
+    unknown: int = 0  # clips
 
     def census(self) -> Census:
         """What was counted so far."""
@@ -74,7 +78,8 @@ class Tally:
             clips = sum(self.spoken[voice] for voice in mine)
             engines.append(EngineCount(name, len(mine), len({voice.timbre for voice in mine}), accents, clips))
         timbres = len({voice.timbre for voice in self.spoken})
-        return Census(tuple(engines), timbres, len(self.recorded), self.recorded.total(), self.conversions)
+        people, recordings = len(self.recorded), self.recorded.total()
+        return Census(tuple(engines), timbres, people, recordings, self.conversions, self.unknown)
 
 
 def _one(count: EngineCount) -> str:

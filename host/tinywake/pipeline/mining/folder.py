@@ -107,8 +107,8 @@ class MiningFolder:
         for row in self.rows:
             file = self._word_clip(row) if row.label == "word" else row.file
             if row.label:
-                # One person is in several clusters, so none of them may choose the threshold.
-                named = {"speaker": f"mined-{row.cluster}", "split": "train"}
+                # Nobody known; and one person is in several clusters, so none of them may choose the threshold.
+                named = {"speaker": f"?mined-{row.cluster}", "split": "train"}
                 listed.append({"file": file, "label": labels[row.label], **named})
         _write_csv(self.path / "manifest.csv", ["file", "label", "speaker", "split"], listed)
         text = json.dumps({"key": self.key, "done": self.done}, indent=1, ensure_ascii=False) + "\n"
