@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // An I2S microphone wired to the emulated board, as an INMP441: 24 bits in slots of 32, driven by the firmware's own
 // clocks. Whenever the clock begins it says a zero, which no driver takes whole, then a clip, and then zeros.
-import fs from 'node:fs';
 import { GPIOPinState } from 'rp2040js';
+import { readWav } from './wav.mjs';
 
 const SLOT_BITS = 24;
 const PAUSE_NS = 2e6; // without a clock for so long, the next one is a new beginning
@@ -11,7 +11,8 @@ export class Microphone {
   /**
    * `options`: clip (a wav file of 16 kHz, mono, 16 bits, read at each beginning; null: a
    * minute of noise, the same each time), sck, ws, sd (pins), right (else it
-   * speaks in the left slot), offset (added to every sample, in units of the 24 bits).
+   * speaks in the left slot), offset (added to every sample, in units of the 24 bits),
+   * quiet (bits by which it speaks below full scale: what the driver's gain makes good).
    */
   constructor(mcu, options) {
     this.mcu = mcu;
@@ -41,7 +42,7 @@ export class Microphone {
     if (this.slot !== this.ws) {
       this.slot = this.ws;
       this.bit = 0;
-      if (this._mine) this.word = ((this.samples[this.at++] ?? 0) << 8) + this.options.offset;
+      if (this._mine) this.word = ((this.samples[this.at++] ?? 0) << (8 - this.options.quiet)) + this.options.offset;
     }
     this.data = this._mine && this.bit < SLOT_BITS && ((this.word >> (SLOT_BITS - 1 - this.bit)) & 1) === 1;
     this.bit += 1;
@@ -59,7 +60,7 @@ export class Microphone {
   }
 
   _begin() {
-    this.samples = this.options.clip ? readWav(this.options.clip) : noise();
+    this.samples = this.options.clip ? readWav(this.options.clip).samples : noise();
     this.at = -1;
     this.slot = null;
   }
@@ -73,17 +74,4 @@ function noise() {
     samples[i] = seed >> 19;
   }
   return samples;
-}
-
-function readWav(path) {
-  const file = fs.readFileSync(path);
-  for (let at = 12; at + 8 <= file.length;) {
-    const size = file.readUInt32LE(at + 4);
-    if (file.toString('latin1', at, at + 4) === 'data') {
-      const bytes = file.subarray(at + 8, at + 8 + (Math.min(size, file.length - at - 8) & ~1));
-      return new Int16Array(new Uint8Array(bytes).buffer, 0, bytes.length >> 1);
-    }
-    at += 8 + size + (size & 1);
-  }
-  throw new Error(`${path}: not a wav file`);
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tinywake.cli.options import GateFile, Json, MissingOption, ModelFile
+from tinywake.cli.options import FirmwareFile, GateFile, Json, MissingOption, ModelFile
 from tinywake.terminal import err, print_json, show, stages
 from tinywake.terminal import out as console
 
@@ -204,6 +204,7 @@ def targets(
     seconds: Annotated[float | None, typer.Option(help="With --keep: end after so long.", min=0)] = None,
     link: Annotated[Path | None, typer.Option(help="With --keep: a link to the port, while it is there.")] = None,
     clip: Annotated[Path | None, typer.Option(help="With --keep: what its microphone says, over and over.")] = None,
+    firmware: FirmwareFile = None,
     as_json: Json = False,
 ) -> None:
     """Which targets can run here, and what the others lack; --keep: one of them as a board for other programs."""
@@ -218,10 +219,10 @@ def targets(
             console.print(f"{keep} answers as {board.board} on {link or board.port}; Ctrl-C ends it")
 
     if keep is not None:
-        stay(keep, say, seconds=seconds, link=link, clip=clip)
+        stay(keep, say, seconds=seconds, link=link, clip=clip, firmware=firmware)
         return
-    if any(each is not None for each in (seconds, link, clip)):
-        raise typer.BadParameter("--seconds, --link and --clip are for --keep NAME")
+    if any(each is not None for each in (seconds, link, clip, firmware)):
+        raise typer.BadParameter("--seconds, --link, --clip and --firmware are for --keep NAME")
     lacking = {"host": None, **{name: target.available() for name, target in TARGETS.items()}}
     if as_json:
         print_json({name: {"available": why is None, "lacks": why} for name, why in lacking.items()})

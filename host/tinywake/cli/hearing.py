@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tinywake.cli.options import GateFile, Json, ModelFile, Target
+from tinywake.cli.options import FirmwareFile, GateFile, Json, ModelFile, Target, Through
 from tinywake.files import save
 from tinywake.terminal import err, print_json, progress, show
 from tinywake.terminal import out as console
@@ -41,6 +41,8 @@ def listen(
     model: ModelFile,
     clips: Annotated[list[Path] | None, typer.Argument(help="Sound files; each is heard from a fresh start.")] = None,
     target: Target = "host",
+    through: Through = None,
+    firmware: FirmwareFile = None,
     gate: GateFile = None,
     scores: Annotated[Path | None, typer.Option(help="S.npz to write: every step's scores.")] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Listen to this computer's microphone, until Ctrl-C.")] = False,
@@ -48,6 +50,7 @@ def listen(
 ) -> None:
     """Listen to clips or a microphone. Standard output carries only hits, one JSON object a line."""
     from tinywake.audio.live.microphone import Microphone
+    from tinywake.device.targets.target import Setup
     from tinywake.files import keep_apart
     from tinywake.pipeline.hearing import ScoreBook, hear, hear_live
 
@@ -55,13 +58,16 @@ def listen(
         raise typer.BadParameter("name clips, or --mic to listen to a microphone")
     if (mic and target != "host") or (seconds is not None and not mic):
         raise typer.BadParameter("--mic is this computer's, for --target host, and --seconds is for --mic")
-    keep_apart((scores,), (model, *(clips or ())))
+    if mic and (through or firmware):
+        raise typer.BadParameter("--through and --firmware are an emulated board's; --mic is this computer's")
+    keep_apart((scores,), (model, *(clips or ()), *([firmware] if firmware else ())))
     _say_cut(clips or ())
     microphone, book = Microphone(seconds), ScoreBook()
     with progress() as bar, suppress(KeyboardInterrupt) if mic else nullcontext():
         task = bar.add_task("listening", total=len(clips or ()), visible=not mic)
         live = hear_live(model, microphone, "mic", gate)
-        played = hear(model, clips or (), target, lambda n: bar.update(task, completed=n), gate)
+        setup = Setup(firmware, through)
+        played = hear(model, clips or (), target, lambda n: bar.update(task, completed=n), gate, setup)
         for heard in live if mic else played:
             for hit in heard.hits:
                 print_json({"clip": heard.clip, "t_ms": hit.t_ms, "label": hit.label, "score": hit.score / 256})

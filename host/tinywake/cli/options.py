@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["BoardName", "GateFile", "Json", "MissingOption", "ModelFile", "Picture", "Target"]
+__all__ = ["BoardName", "FirmwareFile", "GateFile", "Json", "MissingOption", "ModelFile", "Picture", "Target", "Through"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Target = Annotated[
@@ -19,6 +19,13 @@ Target = Annotated[
         help="host, unix, qemu-armv6m, qemu-microbit, qemu-armv7em, qemu-rv32imc, qemu-xtensawin, rp2040 (tinywake "
         "targets says which can run here), or a serial port (the model goes onto that board: docs/deploy.md).",
     ),
+]
+Through = Annotated[
+    str | None,
+    typer.Option("--through", help="i2s or pdm: into that microphone, wired to --target rp2040's pins, in its time."),
+]
+FirmwareFile = Annotated[
+    Path | None, typer.Option("--firmware", help="A .uf2 that --target rp2040 runs in place of its own.")
 ]
 BoardName = Annotated[str | None, typer.Option("--board", help="Does it fit this board? See tinywake boards.")]
 Picture = Annotated[Path | None, typer.Option("--picture", help="The arena over time: an .svg or .png to write.")]

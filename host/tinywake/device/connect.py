@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinywake.device.deploy import Choices, DeployReport, deploy
@@ -16,8 +17,11 @@ from tinywake.device.deploy.models.place import place
 from tinywake.device.deploy.models.wanted import ANY, Wanted
 from tinywake.device.deploy.probe import HASH
 from tinywake.device.deploy.slots import chosen, empty_slot, forget, select, try_open
+from tinywake.device.line.hear import Wired
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.device.targets.registry import TARGETS, open_target
+from tinywake.device.targets.firmware import blamed, meet
+from tinywake.device.targets.registry import TARGETS, check_setup, open_target
+from tinywake.device.targets.target import Setup
 from tinywake.errors import DeviceError, ToolError
 
 __all__ = ["Connection", "connected"]
@@ -29,28 +33,40 @@ _IN_PLACE = ("/rom/", "/flash/")  # models that are no file of the board's file 
 class Connection:
     """A board that has module, app and model, and waits at its prompt.
 
-    directory: its file system, where that is a folder of this computer.
+    directory: its file system, where that is a folder of this computer. mic: on an emulated chip's pins.
     """
 
     port: str
     directory: Path | None
     report: DeployReport
+    mic: Wired | None = None
 
 
 @contextmanager
-def connected(target: str, model: Path, *, counting: bool = False, recorder: bool = False) -> Iterator[Connection]:
+def connected(
+    target: str, model: Path, *, counting: bool = False, recorder: bool = False, setup: Setup | None = None
+) -> Iterator[Connection]:
     """Deploy `model` to a target by name, or to a serial port, and end the target afterwards.
 
     A board on a port gets back the model that it had selected, with its second choice, or none where it had none. One
     that lay in ROMFS is written there again where the other one took its place.
 
-    counting: a target by name is one for measuring, see Target.counting. recorder: it can record.
-    Raises DeviceError or ToolError with one line.
+    counting: a target by name is one for measuring, see Target.counting. recorder: it can record. setup: of a target by
+    name. Raises DeviceError or ToolError with one line.
     """
+    setup = setup or Setup()
+    check_setup(target, setup)
     if target in TARGETS:
-        with open_target(target, counting=counting) as board:
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tinywake-clip-"))
+            if setup.firmware:
+                stack.enter_context(blamed(setup.firmware))
+            setup = replace(setup, clip=Path(folder) / "mic.wav")
+            board = stack.enter_context(open_target(target, counting=counting, setup=setup))
+            if setup.firmware:
+                meet(board)
             report = deploy(board.port, model, board=board.board, start=False, choices=Choices(recorder=recorder))
-            yield Connection(board.port, board.directory, report)
+            yield Connection(board.port, board.directory, report, board.mic if setup.through else None)
     elif "/" not in target and not re.fullmatch(r"COM\d+", target, re.IGNORECASE):
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")
     else:

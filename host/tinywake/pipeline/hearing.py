@@ -19,6 +19,8 @@ from tinywake.core import Frontend, Heard, Listener, Model
 from tinywake.device.connect import connected
 from tinywake.device.features import features_on, probe
 from tinywake.device.line.hear import listen_on
+from tinywake.device.targets.registry import check_setup
+from tinywake.device.targets.target import Setup
 from tinywake.gate import gate_named
 
 __all__ = [
@@ -91,15 +93,16 @@ def hear(
     target: str = "host",
     on_progress: _Progress | None = None,
     gate: str | None = None,
+    setup: Setup | None = None,
 ) -> Iterator[Hearing]:
     """Yield what `model` hears in each clip, every one from a fresh start, without padding.
 
     clips: sound files of any rate and channel count. target: "host", an emulated board, or a serial port. on_progress:
-    called with the number of clips done, here also with parts of one. gate: see listener_of. Raises AudioError,
-    FormatError, ModelError, DeviceError or ToolError.
+    called with the number of clips done, here also with parts of one. gate: see listener_of. setup: of an emulated
+    board. Raises AudioError, FormatError, ModelError, DeviceError or ToolError.
     """
     named = ((str(path), read_clip(path, silent_ok=True)) for path in clips)
-    yield from hear_pcm(model, named, target, on_progress, gate)
+    yield from hear_pcm(model, named, target, on_progress, gate, setup)
 
 
 def listener_of(model: Path, gate: str | None = None) -> Listener:
@@ -136,15 +139,17 @@ def hear_pcm(
     target: str = "host",
     on_progress: _Progress | None = None,
     gate: str | None = None,
+    setup: Setup | None = None,
 ) -> Iterator[Hearing]:
     """As `hear`, for samples that are already there: pairs of a name and int16 [n] at 16 kHz."""
     listener = listener_of(model, gate)  # also for a board: files that are damaged are refused before they get there
     say = on_progress or (lambda done: None)
+    check_setup(target, setup or Setup())
     if target == "host":
         for done, (name, pcm) in enumerate(clips):
             yield _on_host(listener, name, pcm, partial(_say_part, say, done))
         return
-    with connected(target, model) as board:
+    with connected(target, model, setup=setup) as board:
         names: list[str] = []
 
         def samples() -> Iterator[Pcm]:
@@ -152,7 +157,7 @@ def hear_pcm(
                 names.append(name)
                 yield pcm
 
-        heard = listen_on(board.port, samples(), model=model.name, gate=gate, directory=board.directory)
+        heard = listen_on(board.port, samples(), model=model.name, gate=gate, directory=board.directory, mic=board.mic)
         with contextlib.closing(heard):
             for clip, h in enumerate(heard):
                 say(clip + 1)

@@ -11,6 +11,7 @@ import wave
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +23,46 @@ from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 from tinywake.gate import gate_named
 
-__all__ = ["Heard", "listen_on", "play_on", "wav_bytes"]
+__all__ = ["Heard", "Wired", "listen_on", "play_on", "wav_bytes"]
 
 _CLIP = "listen.wav"  # on the board, in its working directory
 _GATE = "listen-gate.twm"
+# The board's own microphone, as far as the clip goes. What it gives before is dropped: times are the clip's.
+_THROUGH = """
+import tinywake.main as m
+from tinywake.port import port
+class Clip:
+    def __init__(self, early, samples):
+        self.mic = port.microphone()
+        self.early = bytearray(2 * early)
+        self.size = 2 * samples
+    def open(self):
+        self.mic.open()
+        self.mic.readinto(self.early)
+        self.lost = 0
+        self.left = self.size
+    def close(self):
+        self.mic.close()
+    def due_ms(self, count):
+        return self.mic.due_ms(min(count, self.left))
+    def readinto(self, buf):
+        count = min(len(buf), self.left)
+        if count:
+            self.mic.readinto(buf if count == len(buf) else memoryview(buf)[:count])
+            self.lost = self.mic.lost
+            self.left -= count
+        return count
+"""
+
+
+class Wired(Protocol):
+    """A microphone on the pins of an emulated board."""
+
+    def say(self, clip: npt.NDArray[np.int16]) -> int:
+        """Have it say a clip (int16 [samples], 16 kHz) whenever the board begins to listen, from the next time on.
+
+        Returns the samples that the board hears before it.
+        """
 
 
 @dataclass(frozen=True)
@@ -48,6 +85,7 @@ def listen_on(
     model: str | None = None,
     gate: str | None = None,
     directory: Path | None = None,
+    mic: Wired | None = None,
     timeout: float = 30.0,
 ) -> Generator[Heard, None, None]:
     """Yield what the board at `port` hears in each clip (int16 [samples], 16 kHz mono), each from a fresh
@@ -55,8 +93,8 @@ def listen_on(
 
     `model`: path on the board; default: the one it boots with. `gate`: see gate.gate_named; a model's file here is
     there for as long as the clips are. `directory`: the board's file system, where it is a directory of this computer
-    (the unix board): files are written there instead of sent over the line. `timeout`: seconds of silence after which
-    the board counts as dead.
+    (the unix board): files are written there instead of sent over the line. `mic`: what says the clips, in the board's
+    time. `timeout`: seconds of silence after which the board counts as dead.
     """
     with RawRepl(port, timeout) as board:
         files = BoardFiles(board, directory)
@@ -64,9 +102,16 @@ def listen_on(
             name = _put_gate(files, gate)
             board.reset()  # what was left on the heap by then goes
             labels = _load(board, model, name)
+            if mic:
+                board.exec(_THROUGH)
             for clip in clips:
-                files.put(_CLIP, wav_bytes(clip))
-                yield _listen(board, labels)
+                if mic:
+                    early = mic.say(clip)
+                    play = f"m.listener.mic = Clip({early}, {len(clip)})\nm.listener.run()"
+                else:
+                    files.put(_CLIP, wav_bytes(clip))
+                    play = f"m.run(mic={_CLIP!r}, paced=False)"
+                yield _listen(board, labels, play)
         finally:
             files.remove(_CLIP, _GATE)
 
@@ -109,15 +154,15 @@ def _load(board: RawRepl, model: str | None, gate: str | int | None) -> tuple[st
     return tuple(label.label for label in labels if label.wake)
 
 
-def wav_bytes(clip: npt.NDArray[np.int16]) -> bytes:
-    """A clip (int16 [samples], 16 kHz mono) as the file that plays a board's microphone."""
+def wav_bytes(clip: npt.NDArray[np.int16], rate: int = 16000) -> bytes:
+    """A clip (int16 [samples], mono) as the file that plays a board's microphone."""
     if clip.dtype != np.int16 or clip.ndim != 1:
         raise TypeError(f"a clip is int16 [samples], not {clip.dtype} {list(clip.shape)}")
     data = io.BytesIO()
     with wave.open(data, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(16000)
+        file.setframerate(rate)
         file.writeframes(clip.astype("<i2").tobytes())
     return data.getvalue()
 
@@ -148,12 +193,14 @@ def _run(board: RawRepl, code: str) -> list[Event]:
     return events
 
 
-def _listen(board: RawRepl, labels: tuple[str, ...]) -> Heard:
-    events = _run(board, f"m.run(mic={_CLIP!r}, paced=False)")
+def _listen(board: RawRepl, labels: tuple[str, ...], play: str) -> Heard:
+    events = _run(board, play)
     scores = [event for event in events if isinstance(event, Score)]
     ends = [event for event in events if isinstance(event, End)]
+    if ends and ends[0].lost:
+        raise DeviceError(f"{board.port}: {ends[0].lost} samples were lost: the board is too slow for this model")
     width = len(labels)
-    if len(ends) != 1 or len(scores) != ends[0].steps * width or ends[0].lost:
+    if len(ends) != 1 or len(scores) != ends[0].steps * width:
         want = f"{ends[0].steps} steps" if ends else "an end"
         raise DeviceError(f"{board.port}: {len(scores)} scores of {want} with {width} labels: the run was disturbed")
     table = np.array([(s.t, s.score, s.mean, s.ready, s.awake) for s in scores], np.int64).reshape(-1, width, 5)

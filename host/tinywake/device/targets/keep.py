@@ -17,8 +17,8 @@ from tinywake.audio.clips import read_clip
 from tinywake.device.line.files import BoardFiles
 from tinywake.device.line.hear import wav_bytes
 from tinywake.device.line.rawrepl import RawRepl
-from tinywake.device.targets.registry import open_target
-from tinywake.device.targets.target import Target
+from tinywake.device.targets.registry import TARGETS, open_target
+from tinywake.device.targets.target import Setup, Target
 from tinywake.errors import DeviceError
 
 __all__ = ["keep"]
@@ -35,19 +35,21 @@ def keep(
     seconds: float | None = None,
     link: Path | None = None,
     clip: Path | None = None,
+    firmware: Path | None = None,
 ) -> None:
     """Run the emulated board of that name until Ctrl-C, SIGTERM, SIGHUP, or for so many seconds.
 
     on_start: called once it answers on its port. link: a symbolic link to the port that is there from then on, so that
     scripts have a name to wait for; it is removed at the end. clip: what its microphone says whenever it begins to
-    listen, again and again for ten minutes; once where it has to go over the line.
+    listen, again and again for ten minutes; once where it has to go over the line. firmware: to run in place of its
+    own, whatever that does.
 
     Raises ToolError where the board cannot run here, DeviceError where it ends by itself or the link cannot be made,
     and as read_clip does.
     """
     end = None if seconds is None else time.monotonic() + seconds
     try:
-        with _interrupted_by_signals(), _hearing(name, clip) as board, _linked(board.port, link):
+        with _interrupted_by_signals(), _hearing(name, clip, firmware) as board, _linked(board.port, link):
             on_start(board)
             while end is None or time.monotonic() < end:
                 if not board.running:
@@ -58,24 +60,24 @@ def keep(
 
 
 @contextmanager
-def _hearing(name: str, clip: Path | None) -> Iterator[Target]:
-    board = open_target(name)
+def _hearing(name: str, clip: Path | None, firmware: Path | None) -> Iterator[Target]:
     if clip is None:
-        with board:
+        with open_target(name, setup=Setup(firmware)) as board:
             yield board
         return
     pcm = read_clip(clip)
     with tempfile.TemporaryDirectory(prefix="tinywake-clip-") as folder:
-        path = Path(folder) / _MIC
-        wired = board.hearing(path)
-        if wired or board.directory:
+        kind = next(iter(TARGETS[name].microphones), None) if name in TARGETS else None
+        board = open_target(name, setup=Setup(firmware, kind, Path(folder) / _MIC))
+        if board.mic or board.directory:
             round_ = np.concatenate([pcm, np.zeros(_PAUSE, np.int16)])
             pcm = np.tile(round_, -(-_SOUND // len(round_)))
-        path.write_bytes(wav_bytes(pcm))
-        with wired or board as board:
-            if wired is None:
+        if board.mic:
+            board.mic.say(pcm)
+        with board:
+            if board.mic is None:
                 with RawRepl(board.port) as repl:
-                    BoardFiles(repl, board.directory).put(_MIC, path.read_bytes())
+                    BoardFiles(repl, board.directory).put(_MIC, wav_bytes(pcm))
             yield board
 
 

@@ -4,14 +4,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from tinywake.device.line.hear import Wired
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Target"]
+__all__ = ["Setup", "Target"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What may be asked of an emulated board before it starts. Not every one can."""
+
+    firmware: Path | None = None  # to run in place of its own
+    through: str | None = None  # the microphone on its pins by which it hears: one of Target.microphones
+    clip: Path | None = None  # what that says: a wav file, which may come later, or another instead
 
 
 class Target(ABC):
@@ -20,6 +32,9 @@ class Target(ABC):
     board: str  # the directory under boards/ that describes it
     port: str  # what to give to mpremote; valid while it runs
     directory: Path | None  # its file system, where that is a folder of this computer
+    mic: Wired | None = None  # on its pins
+    microphones: ClassVar[tuple[str, ...]] = ()  # kinds of those; none: its microphone is a file in its file system
+    runs_any: ClassVar[bool] = False  # any firmware for its chip
 
     @classmethod
     @abstractmethod
@@ -32,11 +47,9 @@ class Target(ABC):
         return cls()
 
     @classmethod
-    def hearing(cls, clip: Path) -> Self | None:
-        """A board with a microphone on its pins that says a clip (wav, 16 kHz, mono, 16 bits). None: its microphone is
-        a file in its file system.
-        """
-        return None
+    def set_up(cls, setup: Setup) -> Self:
+        """A board as asked for, which is for those that have microphones or run any firmware: see registry.check."""
+        return cls()
 
     @abstractmethod
     def start(self) -> None:

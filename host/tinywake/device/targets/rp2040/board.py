@@ -7,46 +7,27 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from tinywake.device import places
+from tinywake.device.flash.files.uf2_image import uf2_chip
 from tinywake.device.targets.process import ProcessTarget
+from tinywake.device.targets.rp2040.microphones import BOARDS, Microphone, PdmMicrophone, on_pins
+from tinywake.device.targets.target import Setup
 from tinywake.errors import DeviceError, ToolError
 
-__all__ = ["Microphone", "PdmMicrophone", "RP2040Board"]
-
-
-@dataclass(frozen=True)
-class Microphone:
-    """An I2S microphone with 24 bits in slots of 32, wired as boards/RPI_PICO/board.py has it.
-
-    Whenever its clock begins it says the clip, read anew (wav, 16 kHz, mono, 16 bits), and then zeros; without one a
-    minute of noise.
-    """
-
-    clip: Path | None
-    sck: int = 10
-    ws: int = 11
-    sd: int = 12
-    right: bool = False  # the slot it speaks in
-    offset: int = 0  # added to each sample, in units of its 24 bits
-
-
-@dataclass(frozen=True)
-class PdmMicrophone:
-    """A PDM microphone: a bit for each period of the firmware's clock, from a file, then zeros."""
-
-    bits: Path  # the first in the lowest place of a byte
-    clk: int = 23
-    data: int = 22
-    right: bool = False  # it speaks while the clock is high
+__all__ = ["RP2040Board"]
 
 
 class RP2040Board(ProcessTarget):
     """An emulated Pico: Cortex-M0+, USB serial port, 2 MB of flash with MicroPython's file system in it."""
 
     board = "RPI_PICO"
+    microphones = tuple(BOARDS)
+    runs_any = True
 
     def __init__(
         self,
@@ -67,7 +48,7 @@ class RP2040Board(ProcessTarget):
         """
         super().__init__()
         self._flash = flash
-        self._mic = mic
+        self.mic: Microphone | PdmMicrophone | None = mic
         self._cache = cache
         self._images = [firmware or self.built("usermod.uf2" if usermod else "firmware.uf2"), *drops]
 
@@ -83,9 +64,18 @@ class RP2040Board(ProcessTarget):
         return cls(mic=Microphone(None), cache=True)
 
     @classmethod
-    def hearing(cls, clip: Path) -> RP2040Board:
-        """Whenever the firmware listens anew, it is said anew."""
-        return cls(mic=Microphone(clip))
+    def set_up(cls, setup: Setup) -> RP2040Board:
+        """Whenever the firmware listens anew, the clip is said anew. Raises DeviceError for an unfit firmware."""
+        if setup.firmware is not None:
+            _check(setup.firmware)
+        if setup.through is None:
+            return cls(firmware=setup.firmware)
+        assert setup.clip is not None
+        mic = on_pins(setup.through, setup.clip)
+        mic.say(np.zeros(0, np.int16))  # deploy tries whether the app can listen
+        board = cls(firmware=setup.firmware, mic=mic)
+        board.board = BOARDS[setup.through]
+        return board
 
     @classmethod
     def available(cls) -> str | None:
@@ -112,6 +102,18 @@ class RP2040Board(ProcessTarget):
             command += ["--flash", str(self._flash.resolve())]
         for image in self._images:
             command += ["--uf2", str(image.resolve())]
-        if self._mic is not None:
-            command += ["--mic", json.dumps(asdict(self._mic), default=lambda path: str(path.resolve()))]
+        if self.mic is not None:
+            command += ["--mic", json.dumps(asdict(self.mic), default=lambda path: str(path.resolve()))]
         return [*command, "--cache"] if self._cache else command
+
+
+def _check(firmware: Path) -> None:
+    """That it is for this chip, and whole. Raises DeviceError."""
+    try:
+        chip = uf2_chip(firmware.read_bytes()).chip
+    except OSError as error:
+        raise DeviceError(f"{firmware}: {error.strerror}") from error
+    except ValueError as error:
+        raise DeviceError(f"{firmware} {error}") from error
+    if chip != "RP2040":
+        raise DeviceError(f"{firmware} is for {chip}, not for the RP2040")
