@@ -13,6 +13,10 @@ What a program looks like:
 
 import gc
 
+try:
+    import _tinywake  # noqa: F401 - it is there
+except ImportError:
+    from . import native  # noqa: F401 - beside this file
 gc.collect()  # what an import leaves behind would lie between what stays, and no large piece be left for a model
 from .model import Model  # noqa: E402
 

@@ -37,6 +37,7 @@ CHIPS = {
     "ESP32-C3": ("rv32imc", "esptool", 400 << 10),
     "ESP32-S3": ("xtensawin", "esptool", 512 << 10),
 }
+GENERIC = {"ADAFRUIT_FEATHER_ESP32S3": "ESP32_GENERIC_S3"}  # MicroPython has no firmware of its own for it
 PSRAM = {"ESP32_GENERIC_S3-SPIRAM_OCT": 8 << 20}
 ROLES = {"i2s": ("sck", "ws", "sd"), "pdm": ("clk", "data")}
 KEYS = {
@@ -114,7 +115,8 @@ def test_a_board_of_silicon_says_what_it_has(name: str) -> None:
     board = load_board(name)
     assert board.memory is not None
     assert board.firmware is not None
-    assert board.firmware.page.endswith(f"/{name.partition('-')[0]}/")
+    firmware = GENERIC.get(name, name.partition("-")[0])
+    assert board.firmware.page.endswith(f"/{firmware}/")
     assert board.memory.flash in {1 << n for n in range(21, 25)}
     assert board.memory.storage % 4096 == 0
     arch, flash, sram = CHIPS[board.chip]
@@ -160,8 +162,19 @@ def test_what_is_documented_is_a_board(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_boards_of_the_issue_are_there() -> None:
     assert {
         "RPI_PICO", "RPI_PICO_W", "RPI_PICO2", "ESP32_GENERIC", "ESP32_GENERIC_S3", "ESP32_GENERIC_S3-SPIRAM_OCT",
-        "ESP32_GENERIC_C3", "ARDUINO_NANO_RP2040_CONNECT",
+        "ESP32_GENERIC_C3", "ARDUINO_NANO_RP2040_CONNECT", "ADAFRUIT_FEATHER_RP2040", "ADAFRUIT_FEATHER_ESP32S3",
     } <= set(NAMES)  # fmt: skip
+
+
+def test_boards_that_circuitpython_knows() -> None:
+    ids = {name: board.circuitpython for name in NAMES if (board := load_board(name)).circuitpython}
+    assert {"RPI_PICO", "RPI_PICO2", "ADAFRUIT_FEATHER_RP2040", "ADAFRUIT_FEATHER_ESP32S3"} <= set(ids)
+    assert len(set(ids.values())) == len(ids), "one id, one board"
+    for name, said in ids.items():
+        assert re.fullmatch("[a-z0-9_]+", said)
+        assert load_board(name).arch in ("armv6m", "armv7emsp", "xtensawin")
+        pins = [value for role, value in program(name)["MIC"].items() if role in ("sck", "ws", "sd", "clk", "data")]
+        assert all(isinstance(pin, int) for pin in pins), "microcontroller.pin.GPIO<n> there, machine.Pin(<n>) here"
 
 
 @pytest.mark.parametrize(("change", "says"), [

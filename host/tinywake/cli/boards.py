@@ -48,6 +48,8 @@ def deploy(
     use: Annotated[
         str | None, typer.Option(help="Nothing new: listen with this model, which is there, now and after a reset.")
     ] = None,
+    drive: Annotated[Path | None, typer.Option(help="CircuitPython: the CIRCUITPY drive, else found.")] = None,
+    main: Annotated[bool, typer.Option("--main", help="CircuitPython: a code.py that listens; yours is kept.")] = False,
     as_json: Json = False,
 ) -> None:
     """Put module, app and model on a board; only what changed is copied, and everything is verified by hash.
@@ -56,13 +58,17 @@ def deploy(
     something else is asked for.
     """
     from tinywake.compiler.twm.unpack import unpack
+    from tinywake.device.circuitpy.deploy import CircuitReport, Order
+    from tinywake.device.circuitpy.deploy import deploy as put_circuitpy
+    from tinywake.device.circuitpy.find import Found, answers_at, find
     from tinywake.device.deploy import Choices, DeployReport, check_choices, watched
     from tinywake.device.deploy import deploy as put
     from tinywake.device.swap import SwapReport, swap
     from tinywake.device.swap import use as choose
     from tinywake.device.usb.find import find_board
+    from tinywake.errors import ConfigError
 
-    asked = reset or no_gate or recorder or any(each is not None for each in (board, gate, home))
+    asked = reset or no_gate or recorder or main or any(each is not None for each in (board, gate, home, drive))
     if use is not None:
         if model is not None or watch or asked:
             raise typer.BadParameter("--use is for a model that is on the board: it goes with no other option")
@@ -81,22 +87,30 @@ def deploy(
         for path in files:
             unpack(path)
 
-    def once() -> DeployReport:
+    def once() -> DeployReport | CircuitReport:
         check()
-        return put(found, model, board=board, choices=choices)
+        at = here or (Found(None, found) if found and answers_at(found) else None)
+        if at is None:
+            if main:
+                raise ConfigError("--main is for CircuitPython: on MicroPython a main.py is put where there is none")
+            return put(found, model, board=board, choices=choices)
+        if home not in (None, "heap"):
+            raise ConfigError(f"--home {home}: on CircuitPython a model is copied to the heap")
+        return put_circuitpy(at, Order(model, board, gate, no_gate, recorder, main))
 
     def take_over() -> SwapReport | None:
         with stages("looking") as advance:
             return swap(found, model, lambda fraction: advance("sending", fraction))
 
     check()  # a name that is wrong is no file that --watch waits for
-    found = port or find_board()
+    here = find(port, drive)
+    found = (here.port or "") if here else port or find_board()
     if not watch:
-        show((None if asked else take_over()) or once(), as_json)
+        show((None if here or asked else take_over()) or once(), as_json)
         return
     try:
         for result in watched(once, files, board):
-            if isinstance(result, DeployReport):
+            if isinstance(result, DeployReport | CircuitReport):
                 show(result, as_json)
             else:
                 err.print(f"tinywake: {result}")

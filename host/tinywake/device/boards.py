@@ -81,6 +81,7 @@ class _Table:
     arch: str = _text()
     flash: str = _text()
     target: str | None = _text(None)
+    circuitpython: str | None = _text(None)
     clocks: tuple[int, ...] = field(default=(), metadata={"low": 1, "high": 1000, "least": 1})
 
 
@@ -98,6 +99,7 @@ class Board:
     memory: Memory | None  # None: that of the computer it runs on
     firmware: Release | None  # None: it cannot be flashed
     power: tuple[Current, ...] = ()  # what datasheets say; of the chip alone
+    circuitpython: str | None = None  # its id there, as in boot_out.txt; None: none is known
     clocks: tuple[int, ...] = ()  # MHz, all that its firmware's machine.freq takes; none: any that is no fraction
 
     @property
@@ -169,6 +171,7 @@ def load_board(name: str) -> Board:
         memory=None if memory is None else _memory(memory, path),
         firmware=None if firmware is None else _release(firmware, path),
         power=() if power is None else _currents(power, path),
+        circuitpython=table.circuitpython,
         clocks=table.clocks,
     )
 

@@ -9,22 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from tinywake.device import places
 from tinywake.device.boards import load_board
-from tinywake.device.deploy.report import DeployReport
 from tinywake.errors import TinywakeError
 
 __all__ = ["watched"]
 
 _EVERY_S = 0.5
 
+Report = TypeVar("Report")  # DeployReport, or that of a board with CircuitPython
 _Seen = dict[Path, tuple[int, int]]
 
 
 def watched(
-    deploy: Callable[[], DeployReport], models: Sequence[Path], board: str | None, every_s: float = _EVERY_S
-) -> Iterator[DeployReport | TinywakeError]:
+    deploy: Callable[[], Report], models: Sequence[Path], board: str | None, every_s: float = _EVERY_S
+) -> Iterator[Report | TinywakeError]:
     """Deploy now and after each change; yield each time what came of it. Ends only with whoever takes it.
 
     A change is believed once it has stood for one more look: a file that is still being written is left alone.
@@ -42,7 +43,7 @@ def watched(
             time.sleep(every_s)
 
 
-def _outcome(deploy: Callable[[], DeployReport]) -> DeployReport | TinywakeError:
+def _outcome(deploy: Callable[[], Report]) -> Report | TinywakeError:
     try:
         return deploy()
     except TinywakeError as error:

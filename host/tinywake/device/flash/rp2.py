@@ -11,14 +11,13 @@ import errno
 import os
 import re
 import shutil
-import string
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinywake.device.usb.volumes import volumes
 from tinywake.errors import DeviceError, ToolError
 
 __all__ = ["BY_HAND", "Drive", "copy_to", "drives", "find_picotool", "picotool_load", "read_drive"]
@@ -87,15 +86,7 @@ def _chip(path: Path) -> str | None:
 
 
 def _volumes() -> Iterator[tuple[Path, Path | None]]:
-    if sys.platform == "linux":
-        for line in Path("/proc/mounts").read_text().splitlines():
-            device, place, kind = line.split()[:3]
-            if kind in ("vfat", "msdos"):
-                yield Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), place)), Path(device)
-    elif sys.platform == "darwin":
-        yield from ((path, None) for path in Path("/Volumes").iterdir())
-    else:
-        yield from ((Path(f"{letter}:/"), None) for letter in string.ascii_uppercase)
+    return ((volume.path, volume.device) for volume in volumes())
 
 
 def copy_to(drive: Drive, data: bytes, on_progress: Callable[[float], None]) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reset a board so that it does what it does after power-on, and see whether it then listens."""
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -11,8 +12,9 @@ from tinywake.errors import DeviceError
 
 __all__ = ["Restarted", "restart"]
 
-_REBOOT = b"soft reboot\r\n"
-_PROMPT = b"\n>>> "
+_REBOOT = b"soft reboot"
+_ENDS = (b"\n>>> ", b"\nCode done running.")  # of what it started: MicroPython's prompt, CircuitPython's words
+_TITLE = re.compile(rb"\x1b\]0;[^\x1b]*\x1b\\")  # CircuitPython's status bar, between lines and within them
 _QUIET = "it started nothing that listens"
 
 
@@ -50,7 +52,7 @@ def restart(port: str, timeout: float = 10.0) -> Restarted:
                         trouble = event.what
                     elif isinstance(event, Model):
                         sha = event.sha
-                if _PROMPT in said.partition(_REBOOT)[2]:
+                if any(end in said.partition(_REBOOT)[2] for end in _ENDS):
                     trouble = trouble or _last_line(bytes(said))
                     break
         except GONE as error:
@@ -60,7 +62,10 @@ def restart(port: str, timeout: float = 10.0) -> Restarted:
 
 def _last_line(said: bytes) -> str:
     """Of a traceback, if one stands before the prompt."""
-    lines = said.partition(_REBOOT)[2].split(_PROMPT)[0].decode("utf-8", "replace").splitlines()
+    after = _TITLE.sub(b"", said.partition(_REBOOT)[2])
+    for end in _ENDS:
+        after = after.partition(end)[0]
+    lines = after.decode("utf-8", "replace").splitlines()
     at = [i for i, line in enumerate(lines) if line.startswith("Traceback")]
     errors = [line for line in lines[at[-1] + 1 :] if line and line[0] not in " @"] if at else []
     return errors[0] if errors else ""
