@@ -11,8 +11,10 @@ import pytest
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
+import ship
 import speakers
 import study
+import words
 
 
 def shared(root: Path, voices: list[str]) -> Path:
@@ -46,3 +48,64 @@ def test_a_recipe_without_a_seed_is_refused_and_its_base_is_found(tmp_path: Path
     path.write_text("[train]\nsteps = 1\n")
     with pytest.raises(SystemExit, match="0 lines begin with"):
         study.seeded(path, 7)
+
+
+def test_several_words_are_dealt_together_and_a_shipped_model_gets_none_that_binds_it(tmp_path: Path) -> None:
+    # Bug: a manifest that names the licences of all its voices in one cell kept every one of them out, or none.
+    root = shared(tmp_path, ["rhvoice_clb", "rhvoice_spomenka", "mary_dfki-spike", "pico_en-GB"])
+    manifest = root / "speech-more/MANIFEST.csv"
+    manifest.write_text(manifest.read_text().replace("CC0-1.0", "CC BY-SA 4.0"))
+    voices = root / "speech-voices/MANIFEST.csv"
+    voices.write_text(voices.read_text().replace("CC0-1.0", '"clb any use; spomenka GPL-3; dfki CC BY-ND"'))
+    for number, (name, word) in enumerate((("dan", "milk"), ("eve", "no tea"))):  # who never say a word alone
+        soundfile.write(root / f"speech/more{number}.wav", np.full(8000, 9 + number, np.int16), 16000)
+        with (root / "speech/MANIFEST.csv").open("a", newline="") as file:
+            csv.writer(file).writerow([f"more{number}.wav", word, name, "CC0-1.0", "speech@1", "0.5"])
+    speakers.deal(root, ["computer", "Tea"], tmp_path / "out", 2, clean=True)
+    with (tmp_path / "out/all.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    # Cy says the words under share-alike, so that is what this model is; the others' terms stay out.
+    assert {row["speaker"] for row in rows} == {"ann", "bob", "cy", "dan", "eve", "rhvoice_clb", "pico_en-GB"}
+    assert {row["licence"] for row in rows if row["speaker"] == "rhvoice_clb"} == {"CMU ARCTIC, any use"}
+    kept = speakers.shippable(rows, ["nothing of theirs"])
+    assert "cy" not in {row["speaker"] for row in kept}
+    judged = [list(csv.DictReader((tmp_path / f"out/{fold}/positives.csv").open())) for fold in (0, 1)]
+    assert [{row["transcript"] for row in rows} for rows in judged] == [{"computer", "tea"}, {"computer", "tea"}]
+    others = [row for fold in (0, 1) for row in csv.DictReader((tmp_path / f"out/{fold}/negatives.csv").open())]
+    assert [row["transcript"] for row in others] == ["milk"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[click] Voyager {breath}", "voyager"),
+        ("((Voyager))", None),
+        ("it is Voyager again [cut 0.00-1.00]", None),
+    ],
+)
+def test_what_is_no_speech_is_no_part_of_a_transcript(text: str, said: str | None) -> None:
+    # Bug: "[click] Voyager" was the word inside speech, and half a sentence counted as holding all of it.
+    heard = speakers.said(text)
+    assert (None if heard is None else speakers.plain(heard)) == said
+
+
+def test_the_highest_output_over_the_threshold_decides_and_any_output_accepts() -> None:
+    highest = np.array([[200, 10], [100, 140], [210, 220], [90, 129], [90, 128]], float)
+    means = words.Means(["yes", "no"], ["yes", "no", "yes", "unknown", "unknown"], highest, np.arange(256)[::-1], 0.5)
+    found = means.at(128)
+    assert found.right == {"yes": 1, "no": 1, "unknown": 1}
+    assert found.confused == {("yes", "no"): 1, ("unknown", "no"): 1}
+    assert found.accuracy == pytest.approx((1 / 2 + 1 + 1 / 2) / 3)
+    assert found.facts()["accepts_per_hour"] == 254
+
+
+def test_sections_of_a_card_are_replaced_and_carried(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.md", tmp_path / "new.md"
+    old.write_text("# w\n\nold\n")
+    ship.section(old, "Measured on people", ["1 %"])
+    ship.section(old, "On a board", ["2 cycles"])
+    ship.section(old, "Measured on people", ["3 %"])
+    new.write_text("# w\n\nnew\n")
+    ship.carry(old, new)
+    assert new.read_text() == "# w\n\nnew\n\n## Measured on people\n\n3 %\n"
+    assert old.read_text().count("## Measured on people") == 1

@@ -75,6 +75,15 @@ def test_recordings_are_credited_by_source_and_licence(tmp_path: Path) -> None:
     assert "Recordings it was made of" not in text_of([])
 
 
+def test_share_alike_goes_on_with_the_model(tmp_path: Path) -> None:
+    given = folder(
+        tmp_path / "a", [row("CC BY-SA 4.0"), row("CC BY-SA 4.0"), row("CC-BY-4.0"), row("Sabayon, any use")]
+    )
+    assert "2 clips are share-alike: pass this model on under CC BY-SA 4.0, with this card." in text_of([given])
+    refuse_unshippable([given])
+    assert "share-alike" not in text_of([folder(tmp_path / "b", [row("CC-BY-4.0"), row("MIT, by Saul")])])
+
+
 @pytest.mark.parametrize("licence", ["CC BY-ND 3.0", "CC-BY-NC-ND-4.0", "no derivatives", "dfki-*: CC BY-ND 3.0"])
 def test_a_licence_that_forbids_derivatives_is_found_and_refused(licence: str, tmp_path: Path) -> None:
     given = folder(tmp_path / "a", [row("CC0"), row(licence), row(licence)])

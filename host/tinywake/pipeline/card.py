@@ -37,7 +37,7 @@ def card(
     )
     rule, missed_here, counted_here = recipe.detector, curve.miss_rate[threshold], int(curve.false_accepts[threshold])
     recordings = ", ".join(folder.name for folder in data) or "none"
-    return f"""# {recipe.word.label}
+    return f"""# {", ".join(recipe.labels)}
 
 Written by `tinywake train` {__version__}; the recipe has every parameter.
 
@@ -80,6 +80,11 @@ def _credits(credits: Sequence[Credit]) -> str:
     if wrong:
         clips = sum(len(each.files) for each in wrong)
         notes.append(f"The licence of {clips:,} clips forbids derivatives: this model is not to be given to others.")
+    terms = sorted({each.licence for each in credits if each.shares_alike})
+    if terms:
+        clips = sum(len(each.files) for each in credits if each.shares_alike)
+        named = " and ".join(terms)
+        notes.append(f"{clips:,} clips are share-alike: pass this model on under {named}, with this card.")
     if unknown:
         notes.append(f"Of {unknown:,} clips no manifest names the licence.")
     said = "".join(f"\n{note}\n" for note in notes)

@@ -21,6 +21,7 @@ _NOBODY_SAYS = re.compile(r"\W*(not named|unknown|unclear|none|n/a|tbd)?\W*", re
 _OWN_TERMS = re.compile(r"(?<![a-z])a?gpl|all rights reserved|proprietary", re.IGNORECASE)
 # A model is derived from what it was trained on: CC BY-ND, CC BY-NC-ND, and the words for it.
 _NO_DERIVATIVES = re.compile(r"(?<![a-z])n\.?d(?![a-z])|no.?deriv", re.IGNORECASE)
+_SHARE_ALIKE = re.compile(r"(?<![a-z])by[- ](nc[- ])?sa(?![a-z])|share.?alike", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Credit:
     def forbids(self) -> bool:
         """Whether the licence forbids what is derived from the clips."""
         return bool(_NO_DERIVATIVES.search(self.licence))
+
+    @property
+    def shares_alike(self) -> bool:
+        """Whether what is derived from the clips is to be passed on under their licence."""
+        return bool(_SHARE_ALIKE.search(self.licence))
 
     @property
     def known(self) -> bool:

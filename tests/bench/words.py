@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Which of several words a clip is: what a model with an output each decides, on people it has not met.
+
+    python tests/bench/words.py MODEL FOLD
+
+FOLD is a folder that speakers.py wrote. A clip is the word whose windowed mean rises highest, if that exceeds the
+threshold, else unknown; positives.csv holds the words, and clips of negatives.csv that last up to two seconds are
+"unknown". All of negatives.csv counts for false accepts an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinywake.audio.clips import RATE, read_clip
+from tinywake.audio.folders import plain
+from tinywake.compiler.twm.unpack import unpack
+from tinywake.evaluate.metrics import count_each, poisson_bounds, sums
+from tinywake.evaluate.sounds.clipset import rows_of
+from tinywake.evaluate.sounds.quiet import framed
+from tinywake.pipeline.evaluation.contenders import contenders_of
+
+_SHORT_S = 2.0  # a clip of other talk up to this long is one "unknown" word
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """right, clips: by what was said. confused: (said, decided) of wrong decisions. accepts: of all outputs."""
+
+    threshold: int
+    right: Counter[str]
+    clips: Counter[str]
+    confused: Counter[tuple[str, str]]
+    accepts: int
+    hours: float
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over the words and unknown, each counting once."""
+        return float(np.mean([self.right[word] / count for word, count in self.clips.items()]))
+
+    def facts(self) -> dict[str, object]:
+        """As JSON-able values, in per cent."""
+        low, high = poisson_bounds(self.accepts, self.hours)
+        return {
+            "threshold": self.threshold,
+            "accuracy": round(100 * self.accuracy, 1),
+            "words": {word: [self.right[word], count] for word, count in self.clips.items()},
+            "confused": [[*pair, count] for pair, count in self.confused.most_common(12)],
+            "accepts_per_hour": round(self.accepts / self.hours, 1),
+            "accepts_per_hour_95": [round(low, 1), round(high, 1)],
+            "hours": round(self.hours, 2),
+        }
+
+
+def labels_of(model: Path) -> list[str]:
+    """Names of the outputs, in order."""
+    detector = unpack(model).detector
+    return [] if detector is None else [label.name for label in detector.labels]
+
+
+def lines(decided: dict[str, Decided]) -> list[str]:
+    """For a card: words and unknown, false accepts, and which words are taken for which."""
+    own, best = decided["own"], decided["best"]
+    low, high = poisson_bounds(own.accepts, own.hours)
+    said = ", ".join(f"{word} {own.right[word]} of {count}" for word, count in sorted(own.clips.items()))
+    wrong = ", ".join(f"{said} as {told} {count} times" for (said, told), count in own.confused.most_common(6))
+    return [
+        f"{sum(own.clips.values())} clips, decided by the highest output over the threshold, else unknown. Accuracy is",
+        "the mean over the words and unknown, each counting once.",
+        "",
+        "| threshold | accuracy |",
+        "|--:|--:|",
+        f"| {own.threshold}, in the file | {100 * own.accuracy:.1f} % |",
+        f"| {best.threshold}, the best on these clips | {100 * best.accuracy:.1f} % |",
+        "",
+        f"At the threshold in the file: {said}. {own.accepts} false accepts in {own.hours:.2f} h of other talk "
+        f"({low:.0f} to {high:.0f} an hour at 95 %): for after a wake word or a button.",
+        "",
+        f"Who it hears badly: short words are taken for others ({wrong}).",
+    ]
+
+
+@dataclass(frozen=True)
+class Means:
+    """said: of each clip. highest: its highest windowed mean, [clips, labels]. accepts: of all outputs, [256]."""
+
+    labels: list[str]
+    said: list[str]
+    highest: NDArray[np.float64]
+    accepts: NDArray[np.int64]
+    hours: float
+
+    def at(self, threshold: int) -> Decided:
+        """The decisions at a threshold 0..255."""
+        loud = self.highest.max(axis=1) > threshold
+        best = self.highest.argmax(axis=1)
+        told = [self.labels[n] if over else _UNKNOWN for n, over in zip(best, loud, strict=True)]
+        pairs = list(zip(self.said, told, strict=True))
+        right = Counter(word for word, decided in pairs if word == decided)
+        wrong = Counter(pair for pair in pairs if pair[0] != pair[1])
+        return Decided(threshold, right, Counter(self.said), wrong, int(self.accepts[threshold]), self.hours)
+
+
+def decide(model: Path, fold: Path) -> dict[str, Decided]:
+    """At the file's threshold ("own"), and at the one that decides most clips rightly ("best", chosen on them)."""
+    labels = labels_of(model)
+    ear = contenders_of([model], labels[0])[0]
+    said, highest, talk, seconds = [], [], [], 0.0
+    for name in ("positives.csv", "negatives.csv"):
+        for path, row in sorted(rows_of(fold / name).items()):
+            pcm = read_clip(path, silent_ok=True)
+            heard = ear.listener().listen(framed(pcm, ear.lead_ms).sound)
+            scores = heard.scores[heard.ready]
+            word = plain(row["transcript"]) if name == "positives.csv" else _UNKNOWN
+            if name == "negatives.csv":
+                talk.append(scores)
+                seconds += len(pcm) / RATE
+            if word != _UNKNOWN or len(pcm) <= _SHORT_S * RATE:
+                said.append(word)
+                window = ear.rule.window
+                highest.append([sums(scores[:, n], window).max() / window for n in range(len(labels))])
+    accepts = sum(count_each([scores[:, n] for scores in talk], ear.rule).sum(axis=0) for n in range(len(labels)))
+    means = Means(labels, said, np.array(highest), np.asarray(accepts), seconds / 3600)
+    return {"own": means.at(ear.threshold), "best": max(map(means.at, range(256)), key=lambda each: each.accuracy)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("fold", type=Path)
+    asked = parser.parse_args()
+    for name, each in decide(asked.model, asked.fold).items():
+        print(json.dumps({name: each.facts()}))
