@@ -26,7 +26,7 @@ def folder(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in (reference / "micro-wake-word").glob("[a-z]*.*"):
         shutil.copy(path, folder)
     shutil.copytree(reference / "micro-wake-word" / "v1", folder / "v1")
-    shutil.copy(reference / "mlperf-tiny" / "vww_96_int8.tflite", folder / "vww.tflite")
+    shutil.copy(reference / "mlperf-tiny" / "ad01_int8.tflite", folder / "ad01.tflite")
     return folder
 
 
@@ -89,9 +89,9 @@ def test_the_bill_of_a_board(repo: Path, folder: Path, name: str, capsys: pytest
 
 
 def test_what_is_too_large(repo: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = " ".join(shown(repo / "docs" / "memory.md", "tinywake: vww.tflite: too large", 2))
+    said = " ".join(shown(repo / "docs" / "memory.md", "tinywake: ad01.tflite: too large", 2))
     counted("rv32imc")
-    (got,) = printed(folder, "tinywake compile vww.tflite -o vww.twm --board ESP32_GENERIC_C3", capsys)
+    (got,) = printed(folder, "tinywake compile ad01.tflite -o ad01.twm --board ESP32_GENERIC_C3", capsys)
     assert nearly(said, got), got
 
 

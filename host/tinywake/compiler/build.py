@@ -28,6 +28,7 @@ from tinywake.compiler.tflite.read import read_tflite
 from tinywake.compiler.twm.filters import widened
 from tinywake.compiler.twm.listening import Listening
 from tinywake.compiler.twm.pack import pack
+from tinywake.compiler.unused import remove_unused
 from tinywake.core import Model
 from tinywake.errors import CompileError, FormatError
 
@@ -88,7 +89,7 @@ def lower(graph: Graph) -> Graph:
     """
     for run in (fold_padding, merge_branches, fold_tables, lower_variables, remove_dead, lower_views, lower_copies):
         graph = run(graph)
-    return graph
+    return remove_unused(graph)
 
 
 def _finished(graph: Graph, listening: Listening | None, origin: Mapping[str, str]) -> Compiled:

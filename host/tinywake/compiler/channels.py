@@ -34,7 +34,7 @@ from tinywake.compiler.graph import (
 )
 from tinywake.compiler.twm.filters import bounded
 
-__all__ = ["Widened", "widenings"]
+__all__ = ["Widened", "group_of", "widenings"]
 
 _WORD = 4  # channels
 # Cycles on a Cortex-M0+, counted in rp2040js with 2 to 50 channels and 2 to 21 taps: what the reference kernel takes
@@ -57,7 +57,7 @@ def widenings(graph: Graph) -> Iterator[Widened]:
         channels = graph.tensors[op.input].hwc[2]
         if not isinstance(op, DepthwiseConv2D) or not _slow(graph, op, channels):
             continue
-        group = _group(graph, graph.tensors[op.input].storage, channels)
+        group = group_of(graph, graph.tensors[op.input].storage, channels)
         if group is not None:
             to = -(-channels // _WORD) * _WORD
             wide = _wide(graph, group, channels, to)
@@ -78,7 +78,7 @@ def _slow(graph: Graph, op: DepthwiseConv2D, channels: int) -> bool:
     return c == channels and not words and not planes and bounded(op, graph.tensors[op.input].zero_point)
 
 
-def _group(graph: Graph, start: int, channels: int) -> set[int] | None:
+def group_of(graph: Graph, start: int, channels: int) -> set[int] | None:
     """The storages that have the same channels as `start`, or None where one of them must stay as it is."""
     group, todo = {start}, [start]
     kept = {graph.tensors[number].storage for number in (graph.input, graph.output)}
