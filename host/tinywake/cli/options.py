@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["BoardName", "FirmwareFile", "GateFile", "Json", "MissingOption", "ModelFile", "Picture", "Target", "Through"]
+__all__ = [
+    "BoardName",
+    "FirmwareFile",
+    "GateFile",
+    "Json",
+    "MissingOption",
+    "ModelFile",
+    "Picture",
+    "Target",
+    "Through",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Target = Annotated[
