@@ -256,7 +256,7 @@ def test_keys_ask_for_what_they_say() -> None:
     assert press("s") == [("start", {})]
     assert press("rr") == [("report", {"mode": "off"}), ("report", {"mode": "live"})]
     assert press("pi") == [("profile", {}), ("hash", {})]
-    view.apply(File("x.twm", ""))
+    view.apply(File("model", "x.twm"))
     assert press("m") == [("models", {})]
     assert view.files == []
     assert press("xyz\x1b[A\n\ufffd") == []
@@ -265,11 +265,11 @@ def test_keys_ask_for_what_they_say() -> None:
 def test_the_key_for_the_next_model_goes_round() -> None:
     view = View("x")
     view.apply(Model("b", "0" * 16, 1, 320, 1))
-    view.apply(File("t/model.a/b.twm", ""))
+    view.apply(File("model", "t/model.a/b.twm"))
     assert view.another() is None
     assert "no other" in view.note
     for path in ("a.twm", "c.twm", "a.twm"):  # the last as of a second press before the first was answered
-        view.apply(File(path, ""))
+        view.apply(File("model", path))
     assert [view.another() for _ in range(4)] == ["a.twm", "c.twm", "t/model.a/b.twm", "a.twm"]
 
 

@@ -49,8 +49,8 @@ def use(port: str, name: str) -> UseReport:
             listens = channel.listens(_LISTEN_S)
             channel.events.clear()
             channel.order("models", seconds=_LOOK_S, tries=3)
-            paths = [event.path for event in channel.events if isinstance(event, File)]
-            path = _found(port, name, list(dict.fromkeys(paths)))
+            paths = list(dict.fromkeys(event.path for event in channel.events if isinstance(event, File)))
+            path = _found(port, name, paths)
             channel.events.clear()
             channel.order("load", seconds=_LOAD_S, tries=3, path=path, keep=1)
         except RefusedError as error:
