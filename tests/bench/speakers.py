@@ -136,12 +136,13 @@ def deal(shared: Path, words: list[str], folder: Path, count: int, *, clean: boo
         write(here / "train.csv", [row for row in training if fold.get(row["speaker"]) != k])
         write(here / "positives.csv", [row for row in judged if plain(row["transcript"]) in words])
         talk = [row for row in judged if row["transcript"] != "noise"]
-        write(here / "negatives.csv", [row for row in talk if not _any_in(words, row["transcript"])])
+        write(here / "negatives.csv", [row for row in talk if not any_in(words, row["transcript"])])
         household = [{**row, "kind": "household"} for row in judged if "/noise/" in row["file"]]
         write(here / "noise.csv", household)
 
 
-def _any_in(words: list[str], text: str) -> bool:
+def any_in(words: list[str], text: str) -> bool:
+    """Whether one of the words, as `plain` writes them, is in a transcript."""
     return any(f" {word} " in f" {plain(text)} " for word in words)
 
 

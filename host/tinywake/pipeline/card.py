@@ -89,8 +89,8 @@ def _credits(credits: Sequence[Credit]) -> str:
         notes.append(f"Of {unknown:,} clips no manifest names the licence.")
     said = "".join(f"\n{note}\n" for note in notes)
     return f"""
-Recordings it was made of, with thanks to those who speak in them; one speaker in five chose the threshold instead of
-training:
+Recordings it was made of, with thanks to those who speak in them; one speaker in five, unless a manifest deals
+otherwise, chose the threshold instead of training:
 
 | folder | source | licence | clips |
 |---|---|---|--:|
