@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tinywake.audio.clips import read_clip
+from tinywake.audio.folders import in_validation
 from tinywake.compiler.report import file_report
 from tinywake.compiler.twm.unpack import unpack
 from tinywake.config import load_recipe
@@ -18,15 +20,13 @@ from tinywake.evaluate.sounds.quiet import framed
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SHARED = Path(__file__).resolve().parents[3] / "shared"
-SHIPPED = ("computer",)
+SHIPPED = ("computer", "voyager")
 MOST = 14_000  # bytes
 _LEAD_MS = 2000
 
 # A synthetic voice that no recipe trains with, nor chooses by ([voices] held_out).
 _ALAN = "speech-voices/rhvoice_alan"
-HEARD = (
-    ("computer", f"{_ALAN}/computer", "computer"),
-)
+HEARD = (("computer", f"{_ALAN}/computer", "computer"),)
 
 
 def folder(name: str) -> Path:
@@ -79,6 +79,17 @@ def test_it_hears_a_voice_that_it_has_not_met(name: str, clips: str, word: str) 
         pytest.skip(f"there is no {SHARED / clips}")
     labels = [heard_in(name, path) for path in sorted((SHARED / clips).glob("*.flac"))]
     assert sum(found == [word] for found in labels) > len(labels) / 2, labels
+
+
+def test_voyager_hears_callers_who_only_chose_its_threshold() -> None:
+    manifest = SHARED / "speech-more/MANIFEST.csv"
+    if not manifest.is_file():
+        pytest.skip(f"there is no {manifest}")
+    with manifest.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["transcript"] == "Voyager" and in_validation(row["speaker"])]
+    heard = [heard_in("voyager", manifest.parent / row["file"]) for row in rows]
+    assert len(rows) > 10
+    assert sum(found == ["voyager"] for found in heard) > 0.6 * len(rows), heard
 
 
 @pytest.mark.parametrize("name", SHIPPED)
