@@ -21,7 +21,7 @@ from tinywake.device.image.uf2 import pages_of, read_uf2, write_uf2
 from tinywake.device.line import rawrepl
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets import firmware as named
-from tinywake.device.targets.rp2040 import RP2040Board
+from tinywake.device.targets.rp2040 import Microphone, RP2040Board
 from tinywake.device.targets.target import Setup
 from tinywake.errors import DeviceError
 from tinywake.pipeline.hearing import Hearing, hear, hear_pcm
@@ -103,6 +103,46 @@ def test_a_wake_word_is_heard_as_from_the_file(
     heard = np.load(scores)[str(clip)] * 256
     assert heard.shape == file.scores.shape
     assert np.abs(heard - file.scores).mean() < 2  # the driver's constant part and, for PDM, its decimator
+
+
+HOLD_UP = """
+from tinywake import pins
+from tinywake.port import port
+pins.MIC = dict(pins.MIC, ring_ms=40, **{options})
+mic = port.microphone()
+mic.open()
+piece = bytearray(640)
+for _ in range(3):
+    mic.readinto(piece)
+port.sleep_ms({hold})
+for _ in range(10):
+    mic.readinto(piece)
+lost = mic.lost
+mic.close()
+import array
+answer([lost, list(array.array('h', piece))])
+"""
+READ = 13 * 320
+
+
+def test_every_hold_up_is_counted_by_both_drivers(tmp_path: Path) -> None:
+    said = np.random.default_rng(7).integers(-8000, 8000, 20_000).astype(np.int16)
+    image = RP2040Board.built("image.uf2")
+    with (
+        RP2040Board(firmware=image, mic=Microphone(write_wav(tmp_path / "clip.wav", said), quiet=2)) as board,
+        RawRepl(board.port, 60) as repl,
+    ):
+        for bits in (32, 16):  # by PIO and DMA, which know; by machine.I2S, where the clock says it, in milliseconds
+            driven = np.concatenate([[0], as_driven(said) if bits == 32 else said >> 2]).astype(int)
+            for hold in (60, 100, 180, 500):
+                lost, last = repl.ask(HOLD_UP.format(hold=hold, options={"bits": bits}))
+                # Where the last 320 samples lie in the clip: before them are those that were read, and those lost.
+                apart = np.abs(np.lib.stride_tricks.sliding_window_view(driven, 320) - np.array(last)).mean(axis=1)
+                at = int(apart.argmin())
+                assert apart[at] < 8  # the constant part has followed other samples
+                truly = at + 320 - READ
+                assert truly > (hold - 40) * 16
+                assert abs(lost - truly) <= (0 if bits == 32 else 64), (bits, hold, lost, truly)
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ class I2SMicrophone:
         return max(0, count // _BYTES_MS - self._behind // _FRAMES_MS - waited)
 
     def readinto(self, buf):
+        self._count(self._behind + self._came(self._clock.ticks_ms()))  # while nobody reads, the ring is all there is
         # The RP2's driver waits in a loop of its own, in which the processor never idles: sleep most of that time.
         wait = self.due_ms(len(buf)) - _EARLY_MS
         if wait > 0:
@@ -109,17 +110,22 @@ class I2SMicrophone:
         return self._raw
 
     def _arrived(self, buf):
-        """The driver does not tell that its ring ran over: what the clock says is there and has no room is lost."""
         now = self._clock.ticks_ms()
         count = len(buf) // 2
         if self._wide:
             step = 4 if self._right else 2
             self._constant = self._pack(buf, self._slots, count, step, self._shift, self._late, self._constant)
-        # Of 64 samples 63, so that a microphone somewhat slower than the clock is not taken for one that loses.
-        came = self._clock.ticks_diff(now, self._last) * _FRAMES_MS * 63 >> 6
+        self._behind = max(0, self._behind + self._came(now) - count)
         self._last = now
-        self._behind = max(0, self._behind + came - count)
-        if self._behind > self._ring:
-            self.lost += self._behind - self._ring
-            self._behind = self._ring
+        self._count(self._behind)
         return len(buf)
+
+    def _came(self, now):
+        """Of 64 samples 63, so that a microphone somewhat slower than the clock is not taken for one that loses."""
+        return self._clock.ticks_diff(now, self._last) * _FRAMES_MS * 63 >> 6
+
+    def _count(self, waiting):
+        """The driver does not tell that its ring ran over: what the clock says is there and has no room is lost."""
+        if waiting > self._ring:
+            self.lost += waiting - self._ring
+            self._behind -= waiting - self._ring
