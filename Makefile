@@ -45,6 +45,7 @@ lint: .venv/tinywake.stamp  ## formatting, types, spelling, warnings in C and sh
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m mypy --config-file firmware/app/mypy.ini
 	@.venv/bin/codespell
 	@for f in firmware/core/*.c; do $${CC:-cc} $(WARN) -fsyntax-only $$f || exit 1; done
 	@for f in $(SCRIPTS); do bash -n $$f || exit 1; done

@@ -8,11 +8,14 @@ MOD ?= _tinywake
 ifeq ($(MOD),_tinywake_pdm) # for the boards that have such a microphone: native code costs RAM
 MODULE_SOURCE := $(HERE)/modpdm.c
 PARTS = $(TW_CORE_DIR)/pdm.c
+else ifeq ($(MOD),_tinywake_i2s) # for those whose CircuitPython hears one
+MODULE_SOURCE := $(HERE)/modi2s.c
+PARTS = $(TW_CORE_DIR)/i2s.c
 else ifeq ($(MOD),_tinywake_rec) # for those that record
 MODULE_SOURCE := $(HERE)/modrec.c
 PARTS = $(addprefix $(TW_CORE_DIR)/,adpcm.c pcmline.c crc.c)
 else
-PARTS = $(filter-out %/pdm.c %/adpcm.c %/pcmline.c,$(TW_CORE_SOURCES))
+PARTS = $(filter-out %/pdm.c %/i2s.c %/adpcm.c %/pcmline.c,$(TW_CORE_SOURCES))
 endif
 PARTS += $(MODULE_SOURCE) $(HERE)/natmod_libc.c
 VPATH = $(HERE)

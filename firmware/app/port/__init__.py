@@ -36,4 +36,4 @@ from .. import pins
 
 __all__ = ("port",)
 
-port = __import__(__name__ + "." + getattr(pins, "PORT", sys.implementation[0]), None, None, ("port",))
+port = __import__(__name__ + "." + getattr(pins, "PORT", sys.implementation.name), None, None, ("port",))

@@ -7,17 +7,14 @@ from binascii import hexlify
 
 from .. import slots
 
-__all__ = ("digest", "find_model", "find_models", "read_file", "sha256")
+__all__ = ("digest", "find_model", "find_models", "located", "read_file", "sha256")
 
 _HOMES = ("", "/rom")  # working directory, ROMFS
 
 
 def read_file(path):
-    """The file's bytes: in place if it lies in ROMFS, else in a heap buffer (aligned: it begins a block).
-
-    A bare name is that of a model in a slot, if one has it.
-    """
-    with open(_located(path), "rb") as file:
+    """The file's bytes: in place if it lies in ROMFS, else in a heap buffer (aligned: it begins a block)."""
+    with open(located(path), "rb") as file:
         try:
             return memoryview(file)
         except TypeError:
@@ -54,7 +51,8 @@ def find_model(role="model"):
     raise OSError("no .twm on the board: tinywake deploy puts one there")
 
 
-def _located(name):
+def located(name):
+    """The path of a file: a bare name is that of a model in a slot, if one has it."""
     if "/" not in name:
         entries = slots.chosen()
         for role in sorted(entries):  # the selected one before the one before it

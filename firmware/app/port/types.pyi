@@ -1,0 +1,13 @@
+"""For type checkers alone: what the drivers of a microphone are given."""
+
+from typing import Any, Protocol
+
+Mic = dict[str, Any]  # of the board file
+
+class Clock(Protocol):
+    """Of a port; see __init__.py."""
+
+    def ticks_ms(self) -> int: ...
+    def ticks_diff(self, later: int, earlier: int) -> int: ...
+    def sleep_ms(self, ms: int) -> None: ...
+    def every(self, period_ms: int, callback: object) -> None: ...
