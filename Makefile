@@ -55,7 +55,7 @@ format:  ## let ruff lay out the Python code
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix-only --quiet .
 
-modules: .venv/tinywake.stamp  ## the app's bytecode and the native module (ARCH=x64, armv6m, armv7m, armv7emsp, rv32imc, xtensawin)
+modules: .venv/tinywake.stamp  ## the app's bytecode; native modules, CircuitPython's too (ARCH=x64, armv6m, armv7m, armv7emsp, rv32imc, xtensawin)
 ifneq ($(filter-out x64,$(ARCH))$(NATIVE),)
 	@$(MAKE) --no-print-directory -C firmware/module ARCH=$(ARCH) PYTHON=$(CURDIR)/$(PY)
 endif
@@ -71,7 +71,10 @@ ifneq ($(NATIVE),)
 endif
 	@$(BUILD_TARGET)/unix/build.sh usermod
 
-targets: unix .venv/cross.stamp  ## MicroPython for this computer: the unix board, and QEMU's with their modules
+targets: unix .venv/cross.stamp  ## MicroPython for this computer: the unix board, with either ABI, and QEMU's with their modules
+ifneq ($(NATIVE),)
+	@$(BUILD_TARGET)/circuitpython/build.sh
+endif
 	@for arch in $(if $(HAS_ARM),armv6m) $(if $(HAS_RISCV),rv32imc); do $(MAKE) --no-print-directory modules ARCH=$$arch || exit 2; done
 	@for board in $(if $(HAS_ARM),armv6m microbit) $(if $(HAS_RISCV),rv32imc); do \
 	    $(BUILD_TARGET)/qemu/build.sh $$board || exit 2; done

@@ -31,7 +31,7 @@ def main(out: Path) -> None:
     found = re.search(r'^__version__ = "(.+)"$', (APP / "__init__.py").read_text(encoding="utf-8"), re.M)
     if found is None:
         sys.exit(f"{APP / '__init__.py'}: no __version__")
-    modules = sorted((REPO / "build" / "modules").glob("*/_tinywake.mpy"))
+    modules = sorted((REPO / "build" / "modules").glob("[!c]*/_tinywake.mpy"))  # CircuitPython has no mip
     if not modules:
         sys.exit("no module is built: make modules-all")
     shutil.rmtree(out, ignore_errors=True)

@@ -17,7 +17,7 @@ PARTS = $(addprefix $(TW_CORE_DIR)/,adpcm.c pcmline.c crc.c)
 else
 PARTS = $(filter-out %/pdm.c %/i2s.c %/adpcm.c %/pcmline.c,$(TW_CORE_SOURCES))
 endif
-PARTS += $(MODULE_SOURCE) $(HERE)/natmod_libc.c
+PARTS += $(HERE)/natmod_objects.h $(MODULE_SOURCE) $(HERE)/natmod_libc.c
 VPATH = $(HERE)
 # One compilation, so that the compiler knows every call: 1.6 kB less on armv6m.
 SRC = all.c
@@ -55,6 +55,9 @@ ifeq ($(ARCH)/$(MOD),armv7emsp/_tinywake)
 CFLAGS_EXTRA += -fno-inline-functions-called-once # 200 bytes less
 endif
 
+ifeq ($(INTERPRETER),circuitpython)
+CFLAGS += -Iabi # before MicroPython's own
+endif
 include $(MPY_DIR)/py/dynruntime.mk
 
 all.c: settings
@@ -62,7 +65,14 @@ all.c: settings
 # Where names that MicroPython must know are looked for.
 $(CONFIG_H): $(MODULE_SOURCE)
 
-ifeq ($(ARCH),xtensawin)
+ifeq ($(INTERPRETER),circuitpython)
+MPY_LD = $(PYTHON) $(HERE)/circuitpython.py link $(MPY_DIR)
+$(SRC_O): abi/py/nativeglue.h
+abi/py/nativeglue.h: $(HERE)/circuitpython.py settings
+	@mkdir -p $(@D)
+	@$(PYTHON) $< header $(MPY_DIR) > $@.new
+	@mv $@.new $@
+else ifeq ($(ARCH),xtensawin)
 MPY_LD = $(PYTHON) $(HERE)/link_xtensa.py $(MPY_DIR)
 endif
 
@@ -81,6 +91,6 @@ settings: force
 
 # Before they are linked: mpy_ld says little of what it cannot do.
 $(MOD).native.mpy: | checked
-checked: $(SRC_O) $(HERE)/check_objects.py $(HERE)/link_xtensa.py
+checked: $(SRC_O) $(HERE)/check_objects.py $(HERE)/link_xtensa.py $(HERE)/circuitpython.py
 	@$(PYTHON) $(HERE)/check_objects.py $(ARCH) $(SRC_O)
 	@touch $@

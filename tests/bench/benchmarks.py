@@ -8,7 +8,7 @@ figures in docs/benchmarks.json, and writes both files. Networks come from TINYW
 ../shared/reference), tests/vectors/networks and build/demo, where make demo has been. QEMU counts instructions and
 rp2040js cycles: the same in every run.
 What takes long is to listen for ten minutes on each target; it is left out where six seconds give the figures that are
-there. `--part heap --minutes 1` is quicker still.
+there. `--part heap --minutes 1` is quicker still; `--part modules` counts the bytes of the modules and no more.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PAGE, FIGURES = REPO / "docs" / "BENCHMARKS.md", REPO / "docs" / "benchmarks.jso
 ARCHES = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")
 # Clocks of other targets are noise.
 MEASURED = ("qemu-armv6m", "qemu-armv7em", "qemu-rv32imc", "qemu-xtensawin", "rp2040")
-ALSO_HEAP = ("unix", "qemu-microbit")
+ALSO_HEAP = ("unix", "qemu-microbit", "circuitpython")
 KWS = "keyword spotting"
 NETWORKS = {
     "okay_nabu": REFERENCE / "micro-wake-word" / "okay_nabu.json",
@@ -90,12 +90,14 @@ def compiled(name: str, folder: Path) -> None:
 
 
 def modules() -> dict[str, Any]:
+    """By architecture, CircuitPython's as "circuitpython armv6m"."""
     figures = {}
-    for arch in ARCHES:
-        path = built_module(arch)
-        if path is not None and path.parent.name.startswith(f"{arch}_"):
-            native = read_native(path)
-            figures[arch] = {"file": native.file_bytes, "ram": native.ram}
+    for interpreter, prefix in (("micropython", ""), ("circuitpython", "circuitpython ")):
+        for arch in ARCHES:
+            path = built_module(arch, interpreter)
+            if path is not None and f"_{path.parent.name}".endswith(f"_{arch}_{ABI[0]}.{ABI[1]}"):
+                native = read_native(path)
+                figures[prefix + arch] = {"file": native.file_bytes, "ram": native.ram}
     return figures
 
 
@@ -185,14 +187,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", action="append", choices=(*ALSO_HEAP, *MEASURED))
     parser.add_argument("--network", action="append", choices=NETWORKS)
-    parser.add_argument("--part", action="append", choices=("costs", "heap"), help="default: both")
+    parser.add_argument("--part", action="append", choices=("modules", "costs", "heap"), help="default: all")
     parser.add_argument("--minutes", type=float, help=f"of audio, for the heap; default: {SOAK:g}, unix {SOAK_UNIX:g}")
     wanted = parser.parse_args()
     old = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     new = {"versions": {}, "modules": {}, "ram": {}, "unix": {}, "alone": {}, "targets": {}, **copy.deepcopy(old)}
     new |= {"versions": versions(), "modules": modules()}
     failed = []
-    for lack in measure(new, wanted):  # what is measured is kept, whatever becomes of the rest
+    pieces = [""] if wanted.part == ["modules"] else measure(new, wanted)
+    for lack in pieces:  # what is measured is kept, whatever becomes of the rest
         failed += [lack] if lack else []
         FIGURES.write_text(json.dumps(new, indent=1) + "\n")
         PAGE.write_text(page(new))

@@ -65,9 +65,7 @@ column. *In flash*: with weights read in place from there (`deploy --home xip`),
 def page(figures: dict[str, Any]) -> str:
     text = _HEAD + ", ".join(f"{name} {number}" for name, number in figures["versions"].items()) + ".\n\n"
     text += goals(figures)
-    text += "## Native modules\n\nBytes of `_tinywake.mpy`, and what importing it takes of the RAM.\n\n"
-    text += _table(["architecture", "file", "RAM"],
-                  [[arch, f"{m['file']:,}", f"{m['ram']:,}"] for arch, m in figures["modules"].items()])  # fmt: skip
+    text += _modules(figures["modules"])
     if figures["ram"]:
         text += _heap(figures["ram"])
     text += _steps(figures["targets"], figures["unix"])
@@ -78,6 +76,15 @@ def page(figures: dict[str, Any]) -> str:
         text += f"### {name} on {LAYERS}, by layer\n\n"
         text += _table(["operator", "MACs", "cycles", "a MAC"], [_layer_row(layer) for layer in row["layers"]])
     return text.rstrip("\n") + "\n"
+
+
+def _modules(modules: dict[str, Any]) -> str:
+    text = "## Native modules\n\nBytes of `_tinywake.mpy`, and what importing it takes of the RAM, by interpreter.\n\n"
+    rows = []
+    for arch in (name for name in modules if " " not in name):
+        each = [modules.get(name) for name in (arch, f"circuitpython {arch}")]
+        rows.append([arch, *(f"{m[key]:,}" if m else "" for m in each for key in ("file", "ram"))])
+    return text + _table(["architecture", "MicroPython: file", "RAM", "CircuitPython: file", "RAM"], rows)
 
 
 def unit_of(row: dict[str, Any]) -> str:

@@ -108,7 +108,7 @@ def target(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.lean("qemu-armv6m", "qemu-microbit", "qemu-rv32imc")
+@pytest.mark.lean("qemu-armv6m", "qemu-microbit", "qemu-rv32imc", "circuitpython")
 def test_body_on_every_target(target: str) -> None:
     """With the native module, on a fresh board, without the help of deploy."""
     if lacking := TARGETS[target].available():
@@ -119,8 +119,11 @@ def test_body_on_every_target(target: str) -> None:
 
 def run_body_as_file(board: Target) -> None:
     facts = load_board(board.board)
-    module = built_module(facts.arch)
+    with RawRepl(board.port) as repl:
+        interpreter = repl.ask("import sys\nanswer(sys.implementation[0])")
+    module = built_module(facts.arch, interpreter)
     assert module, how_to_build(facts.arch)
+    body = ROOT / "tests/device/app_body.py"
     model = runpy.run_path(str(ROOT / "tests/core/tiny.py"))["listening_model"]
     app = ROOT / "firmware/app"
     files = {f"lib/tinywake/{path.relative_to(app)}": path.read_bytes() for path in sorted(app.rglob("*.py"))}
@@ -128,7 +131,7 @@ def run_body_as_file(board: Target) -> None:
         "lib/tinywake/pins.py": facts.pins.read_bytes(),
         "lib/_tinywake.mpy": module.read_bytes(),
         "computer.twm": model(threshold=120, window=1, refractory_ms=100),
-        "app_body.mpy": compiled(ROOT / "tests/device/app_body.py"),
+        **({"app_body.mpy": compiled(body)} if interpreter == "micropython" else {body.name: body.read_bytes()}),
     }
     with RawRepl(board.port, timeout=120) as repl:
         folders = sorted({str(folder) for name in files for folder in Path(name).parents} - {"."})

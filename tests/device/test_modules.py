@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The native modules: what the build refuses, what it made, what mip installs, and tables on Xtensa."""
+"""The native modules: what the build refuses and what it made, what mip installs, and tables on Xtensa."""
 
 import json
 import os
@@ -23,6 +23,7 @@ from tinywake.device.targets.unix import UnixBoard
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "firmware" / "module"))
 from check_objects import faults, in_v6m
+from mpy_size import TO_ENTRY, Module
 
 ARM = ("arm-none-eabi-gcc", "-mthumb")
 RISCV = ("riscv64-unknown-elf-gcc", "-mabi=ilp32")
@@ -105,20 +106,54 @@ def test_instructions_of_armv6m() -> None:
         assert not in_v6m(first, second), hex(first)  # movw, push.w, b.w; cbz, it
 
 
-@pytest.fixture(params=BUILDABLE)
-def built(request: pytest.FixtureRequest, repo: Path) -> Path:
-    path = repo / "build" / "modules" / f"{request.param}_{ABI[0]}.{ABI[1]}" / "_tinywake.mpy"
+PREFIXES = {"micropython": "", "circuitpython": "circuitpython_"}
+EACH = [(name, arch) for name in PREFIXES for arch in BUILDABLE if (name, arch) != ("circuitpython", "armv7m")]
+
+
+def module_path(repo: Path, interpreter: str, arch: str, name: str = "_tinywake") -> Path:
+    path = repo / "build" / "modules" / f"{PREFIXES[interpreter]}{arch}_{ABI[0]}.{ABI[1]}" / f"{name}.mpy"
     if not path.exists():
         pytest.skip(f"{path} is not built: make modules-all")
     return path
 
 
-def test_a_module_is_of_its_architecture(built: Path) -> None:
-    module, data = read_native(built), built.read_bytes()
-    assert f"{module.arch}_{data[1]}.{data[2] & 3}" == built.parent.name
+@pytest.mark.parametrize(("interpreter", "arch"), EACH)
+def test_a_module_is_of_its_architecture(repo: Path, interpreter: str, arch: str) -> None:
+    path = module_path(repo, interpreter, arch)
+    module, data = read_native(path), path.read_bytes()
+    assert data[:1] == {"micropython": b"M", "circuitpython": b"C"}[interpreter]
+    assert f"{PREFIXES[interpreter]}{module.arch}_{data[1]}.{data[2] & 3}" == path.parent.name
     assert not data[2] & 0x40, "it names extensions of the architecture, and chips without them refuse it"
     assert (module.code > 10_000, module.zeroed < 1000) == (True, True)
     assert module.file_bytes < 30_000  # it is copied to RAM
+
+
+@pytest.mark.parametrize("name", ["_tinywake", "_tinywake_rec", "_tinywake_pdm"])
+@pytest.mark.parametrize("arch", [arch for name, arch in EACH if name == "circuitpython"])
+def test_circuitpythons_modules_differ_in_the_table_alone(repo: Path, arch: str, name: str) -> None:
+    if name == "_tinywake_pdm" and arch not in ("x64", "armv6m", "armv7emsp"):
+        pytest.skip(f"no board with {arch} has a PDM microphone")
+    theirs, ours = (Module(module_path(repo, each, arch, name).read_bytes()) for each in PREFIXES)
+    assert (theirs.interpreter, ours.interpreter) == ("micropython", "circuitpython")
+    assert (ours.rodata, ours.bss) == (theirs.rodata, theirs.bss)
+    # The types of functions and streams stand behind the one entry that CircuitPython has besides.
+    assert ours.relocations == [to + 1 if to >= TO_ENTRY else to for to in theirs.relocations]
+    assert any(to >= TO_ENTRY for to in ours.relocations)
+
+
+def test_what_would_mislead_a_board_is_no_module(repo: Path) -> None:
+    data = module_path(repo, "circuitpython", "x64", "_tinywake_rec").read_bytes()
+    assert Module(data).relocations
+    wrong = {
+        "flags 0x20, which micropython takes for others": b"M" + data[1:],
+        "relocations do not end with the file": data + b"\xff",
+        "index out of range": data[:-1],
+        "entry 73 of the table, which is no type and no stream": data[:-1] + bytes([TO_ENTRY + 73 << 1, 0xFF]),
+        "a relocation at 0x1fffff8, behind the": data[:-1] + b"\x01\x83\xff\xff\x7e\xff",
+    }
+    for says, forged in wrong.items():
+        with pytest.raises((IndexError, ValueError), match=says):
+            Module(forged)
 
 
 def test_one_list_of_architectures(repo: Path) -> None:
@@ -126,6 +161,42 @@ def test_one_list_of_architectures(repo: Path) -> None:
     found = re.search(r"^ARCHES := (.*)$", text, re.M)
     assert found
     assert tuple(found[1].split()) == BUILDABLE
+
+
+def natmod(folder: Path, repo: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the rules for one native module in a folder."""
+    mpy_dir = subprocess.run([repo / "firmware/targets/fetch.sh"], check=True, capture_output=True, text=True).stdout
+    command = ["make", "-f", str(repo / "firmware/module/natmod.mk"), f"MPY_DIR={mpy_dir.strip()}",
+               f"PYTHON={sys.executable}", "INTERPRETER=circuitpython", *arguments]  # fmt: skip
+    return subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
+
+
+# Of an object, by a test that is compiled into the module: wrong where the board has another representation.
+INSIDE = ("mp_obj_is_str(o)", "mp_obj_is_qstr(o)", "mp_obj_is_float(o)", "mp_obj_is_str_or_bytes(o)",
+          "mp_obj_is_immediate_obj(o)", "mp_obj_is_integer(o)", "MP_OBJ_QSTR_VALUE(o)")  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="modules are built on x64 Linux")
+def test_the_build_refuses_to_look_into_objects(repo: Path, tmp_path: Path) -> None:
+    lines = "".join(f"int test_{i}(mp_obj_t o);\nint test_{i}(mp_obj_t o) {{ return {each}; }}\n"
+                    for i, each in enumerate((*INSIDE, "mp_obj_is_small_int(o)")))  # fmt: skip
+    (tmp_path / "bad.c").write_text('#include "py/dynruntime.h"\n' + lines)
+    done = natmod(tmp_path, repo, "MOD=_tinywake_rec", "ARCH=x64", f"MODULE_SOURCE={tmp_path}/bad.c", "all.o")
+    assert done.returncode != 0
+    refused = re.findall(r'attempt to use poisoned "(\w+)"', done.stderr)
+    assert refused == [each.partition("(")[0] for each in INSIDE], done.stderr
+
+
+def test_no_representation_of_objects_is_compiled_in(repo: Path, tmp_path: Path) -> None:
+    """The same bytes, whatever representation the headers are told. Boards of CircuitPython have C, it needs floats."""
+    if shutil.which(ARM[0]) is None:
+        pytest.skip(f"{ARM[0]} is not installed: tools/setup.sh cross")
+    for name in ("_tinywake_rec", "_tinywake_pdm", "_tinywake"):
+        built = module_path(repo, "circuitpython", "armv6m", name)
+        done = natmod(tmp_path, repo, f"MOD={name}", "ARCH=armv6m", "MICROPY_FLOAT_IMPL=float", f"{name}.native.mpy",
+                      CFLAGS="-DMICROPY_OBJ_REPR=2")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / f"{name}.native.mpy").read_bytes() == built.read_bytes()
 
 
 # Two objects with tables at the same offset of .rodata, an array that is written through its elements' addresses, and

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from records import Tensor, copy_op, twm
 from tiny import listening_model
 
-CHIPS = pytest.mark.lean("qemu-armv6m", "qemu-rv32imc")
+CHIPS = pytest.mark.lean("qemu-armv6m", "qemu-rv32imc", "circuitpython")
 
 
 @pytest.fixture(params=TARGETS)

@@ -25,7 +25,7 @@ __all__ = [
     "read_native",
 ]
 
-ABI = (6, 3)  # of our native modules: MicroPython 1.23 and later
+ABI = (6, 3)  # of our native modules: MicroPython 1.23 and later, CircuitPython 10.3.1 and later
 
 # By their number in sys.implementation._mpy and in a .mpy; firmware/module/mpy_size.py has the same.
 ARCHES = ("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa",
@@ -34,7 +34,10 @@ BUILDABLE = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")  # 
 _ANY = f"any_{ABI[0]}.{ABI[1]}"  # beside those of the architectures: bytecode, which runs on all of them
 _MACHINE_CODE = b"@micropython."  # its decorators: viper, native
 _VIPER = 2  # kind of code in a native .mpy
-_HAS_RODATA, _HAS_BSS = 0x20, 0x40
+# What begins the folders of an interpreter's modules: they call their ABIs the same, and load only their own.
+_FOLDERS = {"micropython": "", "circuitpython": "circuitpython_"}
+# By the first byte of a native .mpy: the flags that sizes of constants and zeroed memory follow.
+_FLAGS = {b"M": (0x20, 0x40), b"C": (0x40, 0x80)}
 
 
 def read_mpy(number: int) -> tuple[str, tuple[int, int]]:
@@ -70,17 +73,22 @@ def module_for(firmware: Firmware, port: str) -> Path | None:
         abi, ours = (".".join(map(str, each)) for each in (firmware.abi, ABI))
         advice = "install MicroPython 1.23 or later" if firmware.abi < ABI else "update tinywake"
         raise DeviceError(f"{port}: {firmware} loads .mpy files of version {abi}, tinywake's are {ours}: {advice}")
-    path = built_module(firmware.arch)
+    path = built_module(firmware.arch, firmware.name)
     if path is None:
-        raise ToolError(f"no _tinywake.mpy for {firmware.arch}: {how_to_build(firmware.arch)}")
+        whose = "" if firmware.name == "micropython" else f"{firmware.name} on "
+        raise ToolError(f"no _tinywake.mpy for {whose}{firmware.arch}: {how_to_build(firmware.arch)}")
     return path
 
 
-def built_module(arch: str) -> Path | None:
-    """The build of _tinywake.mpy that boards of an architecture load, if there is one here."""
+def built_module(arch: str, interpreter: str = "micropython") -> Path | None:
+    """The build of _tinywake.mpy that boards of an architecture load, if there is one here.
+
+    interpreter: its name as in sys.implementation; an unknown one counts as MicroPython.
+    """
     # armv6m code runs on every Thumb core above it, and their loaders accept it.
     for each in [arch, *(["armv6m"] if arch.startswith("armv7") else [])]:
-        path = places.modules() / f"{each}_{ABI[0]}.{ABI[1]}" / "_tinywake.mpy"
+        folder = f"{_FOLDERS.get(interpreter, '')}{each}_{ABI[0]}.{ABI[1]}"
+        path = places.modules() / folder / "_tinywake.mpy"
         if path.is_file():
             return path
     return None
@@ -159,8 +167,9 @@ def read_native(path: Path) -> NativeModule:
 
 
 def _parse(data: bytes) -> NativeModule:
-    if data[:1] not in (b"M", b"C"):
+    if data[:1] not in _FLAGS:
         raise ValueError("magic")
+    has_constants, has_zeroed = _FLAGS[data[:1]]
     at = 4
 
     def number() -> int:
@@ -183,6 +192,6 @@ def _parse(data: bytes) -> NativeModule:
     code = head >> 3
     at += code
     flags = number()
-    constants = number() if flags & _HAS_RODATA else 0
-    zeroed = number() if flags & _HAS_BSS else 0
+    constants = number() if flags & has_constants else 0
+    zeroed = number() if flags & has_zeroed else 0
     return NativeModule(ARCHES[data[2] >> 2 & 0x0F], len(data), code, constants, zeroed)

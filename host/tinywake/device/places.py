@@ -27,6 +27,6 @@ def boards() -> Path:
 
 
 def modules() -> Path:
-    """One directory an architecture, with _tinywake.mpy in it."""
+    """One directory an interpreter and architecture, with _tinywake.mpy in it."""
     root = checkout()
     return root / "build" / "modules" if root else _PACKAGE / "_firmware" / "modules"

@@ -52,8 +52,10 @@ def twins(files: Iterable[str]) -> list[str]:
 
 
 def for_firmware(files: dict[str, bytes], probe: Probe) -> dict[str, bytes]:
-    """Of wanted_files() those for this firmware: one with the module compiled in may load other bytecode, or none."""
-    if probe.firmware.abi == ABI:
+    """Of wanted_files() those for this firmware: one with the module compiled in may load other bytecode, or none, and
+    CircuitPython loads no bytecode that MicroPython's compiler made.
+    """
+    if probe.firmware.abi == ABI and probe.firmware.name == "micropython":
         return files
     rest = {path: data for path, data in files.items() if path == PINS or not path.startswith(f"{APP}/")}
     return {**wanted_files(None, start=False, text=True), **rest}

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from abc import abstractmethod
+from pathlib import Path
 from types import TracebackType
 from typing import IO
 
@@ -139,7 +140,7 @@ def _write(fd: int, data: bytes) -> int:
 class ProcessTarget(Target):
     """A board that another program emulates. A subclass says how that is called."""
 
-    directory = None
+    directory: Path | None = None
 
     def __init__(self) -> None:
         """A board, not booted yet."""

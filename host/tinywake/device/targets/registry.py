@@ -7,6 +7,7 @@ with open_target("unix") as board:
 
 from __future__ import annotations
 
+from tinywake.device.targets.circuitpython import CircuitPythonBoard
 from tinywake.device.targets.qemu import QemuArmv6m, QemuArmv7em, QemuMicrobit, QemuRv32imc, QemuXtensawin
 from tinywake.device.targets.rp2040 import RP2040Board
 from tinywake.device.targets.target import Setup, Target
@@ -23,6 +24,7 @@ TARGETS: dict[str, type[Target]] = {
     "qemu-rv32imc": QemuRv32imc,
     "qemu-xtensawin": QemuXtensawin,
     "rp2040": RP2040Board,
+    "circuitpython": CircuitPythonBoard,
 }
 
 

@@ -18,10 +18,11 @@ if os.name == "posix":
     import pty
     import tty
 
-__all__ = ["UnixBoard"]
+__all__ = ["UnixBoard", "native_modules_load"]
 
 
-def _native_modules_load() -> bool:
+def native_modules_load() -> bool:
+    """Whether modules are built that an interpreter on this computer loads."""
     return platform.system() == "Linux" and platform.machine() == "x86_64"  # as NATIVE in the Makefile
 
 
@@ -36,7 +37,7 @@ class UnixBoard(Target):
         `directory`: the file system, kept; else a temporary one. `usermod`: the build with _tinywake compiled
         in (default: only where native modules cannot be loaded). `heap_kb`: objects are twice a board's size.
         """
-        self._usermod = not _native_modules_load() if usermod is None else usermod
+        self._usermod = not native_modules_load() if usermod is None else usermod
         self._heap = f"{heap_kb}K"
         self._temporary = None
         if directory is None:
@@ -47,7 +48,8 @@ class UnixBoard(Target):
         self._cleaner: subprocess.Popen[bytes] | None = None
 
     @staticmethod
-    def _interpreter(usermod: bool) -> Path | None:
+    def interpreter(usermod: bool) -> Path | None:
+        """Where it lies, once it is built. None: there is no checkout."""
         root = places.checkout()
         name = "micropython-usermod" if usermod else "micropython"
         return root and root / "build" / "targets" / "unix" / name
@@ -57,7 +59,7 @@ class UnixBoard(Target):
         """None where it can run, else one line: what is missing and how to get it."""
         if os.name != "posix":
             return "unix: needs a Unix; on Windows use WSL"
-        interpreter = cls._interpreter(not _native_modules_load())
+        interpreter = cls.interpreter(not native_modules_load())
         if interpreter is None:
             return "unix: needs a checkout of the project, where make targets builds it"
         return None if interpreter.exists() else "unix: the interpreter is not built: make targets"
@@ -66,7 +68,7 @@ class UnixBoard(Target):
         """Boot: from here on the board answers on `port`."""
         if self._process is not None:
             return
-        interpreter = self._interpreter(self._usermod)
+        interpreter = self.interpreter(self._usermod)
         if interpreter is None or not interpreter.exists():
             raise ToolError(self.available() or f"{interpreter} is not built: make targets")
         try:
