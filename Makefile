@@ -13,7 +13,7 @@ HAS_ARM = $(shell command -v arm-none-eabi-gcc)
 HAS_RISCV = $(shell command -v riscv64-unknown-elf-gcc)
 BUILD_TARGET = firmware/targets
 
-.PHONY: help setup demo test test-targets bench soak fuzz lint format modules modules-all unix targets targets-all clean distclean
+.PHONY: help setup demo test test-targets bench soak fuzz lint format modules modules-all bundle unix targets targets-all clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ endif
 modules-all: .venv/cross.stamp  ## the native module for every architecture
 	@$(MAKE) --no-print-directory -C firmware/module ARCH=all PYTHON=$(CURDIR)/$(PY)
 	@firmware/module/bytecode.sh
+
+bundle: modules-all  ## one zip with the library for all boards with CircuitPython: build/
+	@$(PY) tools/bundle.py build
 
 unix: .venv/tinywake.stamp
 ifneq ($(NATIVE),)

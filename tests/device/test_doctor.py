@@ -222,7 +222,7 @@ def test_ports_that_are_not_there_or_not_ours(monkeypatch: pytest.MonkeyPatch, t
     [
         (b"", "nothing answers", "reset button"),
         (b"\r\nAdafruit CircuitPython 10.3.1 on 2026-05-01; Raspberry Pi Pico with rp2040\r\n>>> ",
-         "CircuitPython 10.3.1", "for MicroPython"),
+         "CircuitPython 10.3.1 answers, but does not take our code", "reset button"),
         (b"\r\nMicroPython v1.12 on 2019-12-20; ESP32 module with ESP32\r\n>>> ", "MicroPython 1.12", "1.23 or later"),
         (b"rst:0x10 (RTCWDT_RTC_RESET)\r\ninvalid header: 0xffffffff\r\n", "no firmware", "tinywake flash"),
         (b"ets Jul 29 2019 12:21:46\r\n", "no MicroPython", "tinywake flash"),

@@ -258,6 +258,7 @@ def doctor(
     mic: Annotated[bool, typer.Option("--mic", help="Check the board's microphone instead.")] = False,
     milliseconds: Annotated[int, typer.Option(help="With --mic: how long.", min=25, max=10_000)] = 500,
     wav: Annotated[str | None, typer.Option(help="With --mic: a wav file on the board instead.")] = None,
+    drive: Annotated[Path | None, typer.Option(help="CircuitPython: look at its drive, without a port.")] = None,
     as_json: Json = False,
 ) -> None:
     """Find out what is wrong, and say what to do about it; exit code 2 where something is."""
@@ -270,7 +271,7 @@ def doctor(
         show(heard, as_json)
         healthy = not heard.faults
     else:
-        found = diagnose(port, board)
+        found = diagnose(port, board, drive)
         show(found, as_json)
         healthy = found.healthy
     if not healthy:

@@ -50,8 +50,8 @@ def _firmware(port: str, probe: Probe) -> Iterator[Finding]:
         version = ".".join(map(str, firmware.version))
         yield fault(
             "firmware",
-            f"{firmware.name} {version} answers, not MicroPython",
-            "tinywake deploy is for MicroPython; tinywake flash puts it on the board",
+            f"{firmware.name} {version} answers, neither MicroPython nor CircuitPython",
+            "tinywake deploy is for these two; tinywake flash puts MicroPython on the board",
         )
         return
     try:

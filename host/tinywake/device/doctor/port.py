@@ -66,8 +66,9 @@ def explain(port: str, error: DeviceError) -> Finding:
     if version:
         return fault(
             "firmware",
-            f"CircuitPython {version[1]} answers, not MicroPython",
-            f"tinywake deploy is for MicroPython; {_FLASH_IT}",
+            f"CircuitPython {version[1]} answers, but does not take our code ({_short(error)})",
+            "press the board's reset button and try again; where it is older than 10.3.1, install that: "
+            "tinywake flash --firmware FILE",
         )
     version = re.search(r"MicroPython v?([0-9.]+)", said)
     if version:

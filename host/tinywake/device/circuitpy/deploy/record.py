@@ -34,6 +34,10 @@ class Record:
         """What a role has."""
         return self.entries.get(role)
 
+    def digest(self, path: str) -> str:
+        """First 16 hex digits of the SHA-256 that a model had when it came into the record; "" where none is known."""
+        return self.entries.get(_sum_key(path), "")
+
     def named(self) -> set[str]:
         """Every path in it."""
         return {value for key, value in self.entries.items() if not key.startswith(_SUM)}
