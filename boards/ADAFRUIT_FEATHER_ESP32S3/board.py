@@ -1,6 +1,6 @@
 """Adafruit Feather ESP32-S3 with an I2S microphone (INMP441, ICS-43434, SPH0645), L/R to GND.
 
-SCK (BCLK) on D9 (GPIO9), WS (LRCL) on D10 (GPIO10), SD (DOUT) on D11 (GPIO11).
+SCK (BCLK) on D9 (GPIO9), WS (LRCL) on D10 (GPIO10), SD on D11 (GPIO11).
 """
 
 BOARD = "ADAFRUIT_FEATHER_ESP32S3"  # name in the @boot line

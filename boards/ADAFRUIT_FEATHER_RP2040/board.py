@@ -1,6 +1,6 @@
 """Adafruit Feather RP2040 with an I2S microphone (INMP441, ICS-43434, SPH0645), L/R to GND.
 
-SCK (BCLK) on D10 (GPIO10), WS (LRCL) on D11 (GPIO11), SD (DOUT) on D12 (GPIO12).
+SCK (BCLK) on D10 (GPIO10), WS (LRCL) on D11 (GPIO11), SD on D12 (GPIO12).
 """
 
 BOARD = "ADAFRUIT_FEATHER_RP2040"  # name in the @boot line

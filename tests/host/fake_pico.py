@@ -93,7 +93,7 @@ class FakePico:
                 if len(blocks) == words[6]:
                     self.taken = b"".join(blocks[i] for i in range(len(blocks)))
         if self.taken:
-            at = self.taken.find(b"MicroPython v")
+            at = max(self.taken.find(name) for name in (b"MicroPython v", b"CircuitPython "))
             self.version = self.becomes or self.taken[at:].split(b";")[0].decode()
             self.start()
 
@@ -118,6 +118,8 @@ class FakePico:
             elif "sys.platform" in code:
                 machine = "Raspberry Pi Pico with RP2040"
                 facts = ["rp2", machine, self.build, f"3.4.0; {self.version}"]
+                if self.version.startswith("CircuitPython"):
+                    facts = ["RP2040", machine.lower(), "", f"3.4.0; Adafruit {self.version}"]
                 self._say(b"\x04" + repr(facts).encode() + b"\r\n\x04\x04>")
             else:
                 self._say(b"OK\x04\x04>")

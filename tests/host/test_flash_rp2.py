@@ -426,3 +426,46 @@ def test_the_absolute_block_of_an_rp2350() -> None:
     assert (found.chip, found.addresses) == ("RP2350", (0x10000000, 0x10000400))
     with pytest.raises(ValueError, match=r"has a block for any chip \(4\), which only the first may be"):
         uf2_chip(firmware + extra)
+
+
+# CircuitPython
+
+CIRCUITPYTHON = "CircuitPython 10.3.1 on 2026-07-15"
+
+
+def test_circuitpython(tmp_path: Path, mounted: Callable[..., None]) -> None:
+    """It is larger than what is in front of MicroPython's file system, and is told by its own version."""
+    file = tmp_path / "circuitpython.uf2"
+    file.write_bytes(pico_firmware(size=900_000, banner=b"Adafruit " + CIRCUITPYTHON.encode()))
+    with FakePico(tmp_path / "pico") as pico:
+        pico.bootsel()
+        mounted(pico)
+        done = flash(Order(str(pico.port), drive=pico.drive, board="RPI_PICO", firmware=file), quiet)
+        assert (done.version, done.verified) == (CIRCUITPYTHON, "verified by the version that it runs")
+        assert done.next == "tinywake deploy --model MODEL.twm --main"
+        mounted()
+        other = tmp_path / "newer.uf2"
+        other.write_bytes(pico_firmware(banner=b"Adafruit CircuitPython 10.4.0 on 2026-10-01"))
+        mounted(pico)
+        done = flash(Order(str(pico.port), firmware=other), quiet)  # from its prompt, which has no machine
+        assert done.version == "CircuitPython 10.4.0 on 2026-10-01"
+
+
+def test_a_feather_with_a_boot_loader_that_is_a_drive(tmp_path: Path, mounted: Callable[..., None]) -> None:
+    file = tmp_path / "feather.uf2"
+    file.write_bytes(pico_firmware(family=0xC47E5767, banner=b"Adafruit CircuitPython 10.4.0 on 2026-10-01"))
+    with FakePico(tmp_path / "pico", board_id="ESP32S3-FEATHER-revA", family=0xC47E5767) as feather:
+        feather.bootsel()
+        mounted(feather)
+        done = flash(
+            Order(str(feather.port), drive=feather.drive, board="ADAFRUIT_FEATHER_ESP32S3", firmware=file), quiet
+        )
+        assert feather.taken == uf2_chip(file.read_bytes())[1]
+    assert done.version == "CircuitPython 10.4.0 on 2026-10-01"
+    with FakePico(tmp_path / "other") as pico:
+        pico.bootsel()
+        mounted(pico)
+        with pytest.raises(
+            DeviceError, match=r"is for ESP32-S3 \(UF2\), but the board has RP2040; nothing was written"
+        ):
+            flash(Order(str(pico.port), drive=pico.drive, firmware=file), quiet)

@@ -74,7 +74,7 @@ def _flash_of(name: str) -> str:
     if how is not None:
         return how
     try:
-        return "uf2" if ask_prompt(name).platform == "rp2" else "esptool"
+        return "uf2" if ask_prompt(name).is_rp2 else "esptool"
     except DeviceError:
         return "esptool"  # whose loader says more of what is wrong
 

@@ -11,7 +11,7 @@ from tinywake.device.boards import Board, Memory, board_names, load_board
 from tinywake.device.flash import rp2
 from tinywake.device.flash.files.fetch import pinned_firmware
 from tinywake.device.flash.files.image import Image, read_image
-from tinywake.device.flash.files.uf2_image import check_range
+from tinywake.device.flash.files.uf2_image import TINYUF2, check_range
 from tinywake.device.flash.find import Found, find, ports, wait_for_drive, wait_for_port
 from tinywake.device.flash.prompt import Prompt, ask_prompt, enter_bootsel, wait_for_prompt
 from tinywake.device.flash.rp2 import Drive, copy_to, drives, find_picotool, picotool_load
@@ -55,6 +55,8 @@ class Flashed:
         """The command that follows."""
         if self.model is not None:
             return f"tinywake monitor {self.port or 'PORT'}"
+        if (self.version or "").startswith("CircuitPython"):
+            return "tinywake deploy --model MODEL.twm --main"
         return f"tinywake deploy {self.port or 'PORT'} --board {self.board or 'NAME'} --model MODEL.twm"
 
     def facts(self) -> dict[str, object]:
@@ -95,11 +97,12 @@ def _image(order: Order, board: Board | None, on_progress: Progress) -> Image:
 
 
 def _fits(image: Image, chip: str, where: str, memory: Memory | None) -> None:
-    if image.chip != chip:
+    if image.chip.removesuffix(TINYUF2) != chip.removesuffix(TINYUF2):
         raise DeviceError(f"{image.path}: is for {image.chip}, but {where} has {chip}; nothing was written")
     if image.addresses is not None:
+        room = memory.flash - memory.storage if memory and not image.circuitpython else None
         try:
-            check_range(image.addresses, chip, memory.flash - memory.storage if memory else None)
+            check_range(image.addresses, chip, room)
         except ValueError as error:
             raise DeviceError(f"{image.path}: {error}; nothing was written") from error
 
@@ -155,7 +158,12 @@ def _rp2(order: Order, found: Found, board: Board | None, image: Image | None, o
     before = ports()
     verified = _write_rp2(order, drive, image, lambda fraction: on_progress("writing", fraction))
     if image.version is None:
-        return _report(image, board, found.port, verified or "not verified: it is not MicroPython, which would say so")
+        return _report(
+            image,
+            board,
+            found.port,
+            verified or "not verified: it is not MicroPython or CircuitPython, which would say so",
+        )
     on_progress("starting", 1.0)
     port = found.port or wait_for_port(before)
     running = wait_for_prompt(port, _BOOT_S).version
@@ -165,7 +173,7 @@ def _rp2(order: Order, found: Found, board: Board | None, image: Image | None, o
 
 
 def _chip_of(prompt: Prompt | None, port: str) -> str:
-    if prompt is None or prompt.platform != "rp2":
+    if prompt is None or not prompt.is_rp2:
         machine = prompt.machine if prompt else "nothing"
         raise DeviceError(f"{port}: {machine} answers there, which is no RP2040 or RP2350")
     return prompt.chip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What MicroPython says of itself at its prompt, before it is replaced and after."""
+"""What MicroPython or CircuitPython says of itself at its prompt, before it is replaced and after."""
 
 from __future__ import annotations
 
@@ -16,21 +16,35 @@ __all__ = ["Prompt", "ask_prompt", "enter_bootsel", "wait_for_prompt"]
 _ASK = """import sys
 i = sys.implementation
 print([sys.platform, getattr(i, '_machine', ''), getattr(i, '_build', ''), sys.version])"""
+_BOOTLOADER = """
+try:
+    import machine
+except ImportError:
+    import microcontroller
+    microcontroller.on_next_reset(microcontroller.RunMode.BOOTLOADER)
+    microcontroller.reset()
+machine.bootloader()"""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A board that runs MicroPython."""
+    """A board that runs MicroPython or CircuitPython."""
 
-    platform: str  # rp2, esp32
+    platform: str  # rp2, esp32; CircuitPython: RP2040, Espressif
     machine: str  # for people; ends in the chip
     build: str  # board and variant, where it is new enough to say so; else empty
     version: str  # "3.4.0; MicroPython v1.25.0 on 2025-04-15"
 
     @property
     def chip(self) -> str:
-        """As board.toml has it: RP2040."""
-        return self.machine.rpartition(" with ")[2]
+        """As board.toml has it: RP2040; CircuitPython says rp2040, rp2350a."""
+        said = self.machine.rpartition(" with ")[2]
+        return said[:6].upper() if said.startswith("rp2") else said
+
+    @property
+    def is_rp2(self) -> bool:
+        """Whether it is an RP2040 or RP2350."""
+        return self.platform.lower().startswith("rp2")
 
 
 def ask_prompt(port: str) -> Prompt:
@@ -47,7 +61,7 @@ def ask_prompt(port: str) -> Prompt:
 def enter_bootsel(port: str) -> None:
     """Send an RP2 into BOOTSEL, which takes its port away."""
     with RawRepl(port, timeout=1) as board, contextlib.suppress(DeviceError):
-        board.exec("import machine\nmachine.bootloader()")
+        board.exec(_BOOTLOADER)
 
 
 def wait_for_prompt(port: str, seconds: float) -> Prompt:

@@ -25,7 +25,8 @@ __all__ = ["BY_HAND", "Drive", "copy_to", "drives", "find_picotool", "picotool_l
 BY_HAND = "unplug it, hold BOOTSEL while you plug it in, let go"
 
 _INFO = "INFO_UF2.TXT"
-_CHIPS = {"RPI-RP2": "RP2040", "RP2350": "RP2350"}  # by the Board-ID in it
+# By how the Board-ID in it begins; those of Espressif are TinyUF2's, a boot loader that boards may have.
+_CHIPS = {"RPI-RP2": "RP2040", "RP2350": "RP2350", "ESP32S2": "ESP32-S2 (UF2)", "ESP32S3": "ESP32-S3 (UF2)"}
 _NAME = "firmware.uf2"
 _PIECE = 1 << 15  # bytes that are on the board before the next are sent
 _REBOOT_S = 10.0
@@ -63,7 +64,9 @@ def read_drive(path: Path) -> Drive:
         raise DeviceError(f"{path}: is not the drive of a board in BOOTSEL (it has no {_INFO}): {BY_HAND}")
     chip = _chip(path)
     if chip is None:
-        raise DeviceError(f"{path}: is the drive of another chip than RP2040 or RP2350 (see {_INFO} there)")
+        raise DeviceError(
+            f"{path}: is the drive of another chip than RP2040, RP2350, ESP32-S2 or ESP32-S3 (see {_INFO} there)"
+        )
     device = next((device for volume, device in _volumes() if volume == path.resolve()), None)
     return Drive(path, chip, device)
 
@@ -82,7 +85,9 @@ def _chip(path: Path) -> str | None:
     except OSError:
         return None
     found = re.search(r"^Board-ID:\s*(\S+)", text, re.MULTILINE)
-    return _CHIPS.get(found[1]) if found else None
+    if found is None:
+        return None
+    return next((chip for start, chip in _CHIPS.items() if found[1].startswith(start)), None)
 
 
 def _volumes() -> Iterator[tuple[Path, Path | None]]:

@@ -20,7 +20,7 @@ _MOST = 64 << 20  # bytes
 _UF2 = b"UF2\n"
 _PAGE = (b"<!doc", b"<html", b"<head", b"<?xml")
 _ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"\xfd7zXZ")
-_VERSION = re.compile(rb"MicroPython v\d[\w.+-]{0,60} on \d{4}-\d\d-\d\d")
+_VERSION = re.compile(rb"(?:MicroPython v|CircuitPython )\d[\w.+-]{0,60} on \d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,13 @@ class Image:
     chip: str
     offset: int  # in flash, of an ESP32
     addresses: tuple[int, int] | None  # where a UF2 file lies for the processor, start and end; None: in no UF2 file
-    version: str | None  # "MicroPython v1.25.0 on 2025-04-15", where it is MicroPython's
+    version: str | None  # "MicroPython v1.25.0 on 2025-04-15", or CircuitPython's; None: it is another's
     model: str | None = None  # of a ready image (tinywake image): what it hears
+
+    @property
+    def circuitpython(self) -> bool:
+        """Whether it is CircuitPython, whose file system lies elsewhere than board.toml says."""
+        return self.version is not None and self.version.startswith("CircuitPython")
 
 
 def read_image(path: Path) -> Image:

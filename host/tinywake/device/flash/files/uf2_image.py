@@ -12,8 +12,9 @@ from typing import NamedTuple
 from tinywake.device.image.record import XIP_BASE
 from tinywake.device.image.uf2 import blocks
 
-__all__ = ["FAMILIES", "Uf2Firmware", "check_range", "uf2_chip"]
+__all__ = ["FAMILIES", "TINYUF2", "Uf2Firmware", "check_range", "uf2_chip"]
 
+TINYUF2 = " (UF2)"  # of chips that have a drive only where that boot loader was put
 FAMILIES = {
     0xE48BFF56: "RP2040",
     0xE48BFF59: "RP2350",  # Arm, secure
