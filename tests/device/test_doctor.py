@@ -383,6 +383,7 @@ def test_pins_of_another_board() -> None:
     [
         ("Raspberry Pi Pico with RP2040", "", "RPI_PICO"),
         ("Generic ESP32S3 module with Octal-SPIRAM with ESP32S3", "", "ESP32_GENERIC_S3-SPIRAM_OCT"),
+        ("Generic ESP32S3 module with ESP32S3", "", "ESP32_GENERIC_S3"),
         ("ESP32C3 module with ESP32C3", "", "ESP32_GENERIC_C3"),
         ("whatever it says", "RPI_PICO2", "RPI_PICO2"),
         ("linux [GCC 12.2.0] version", "standard", "UNIX"),
@@ -403,7 +404,7 @@ def test_no_board_is_proposed_that_it_cannot_be() -> None:
     assert proposed("Metro M4 with SAMD51", "armv7emsp") == []
     assert proposed("", "armv7emsp") == ["RPI_PICO2"]  # firmware that does not say
     assert set(proposed("Some board with RP2040", "armv6m")) == {
-        "ARDUINO_NANO_RP2040_CONNECT", "RPI_PICO", "RPI_PICO_W",
+        "ADAFRUIT_FEATHER_RP2040", "ARDUINO_NANO_RP2040_CONNECT", "RPI_PICO", "RPI_PICO_W",
     }  # fmt: skip
 
 

@@ -166,5 +166,5 @@ def propose(probe: Probe) -> list[str]:
     else:
         boards = [board for board in boards if board.arch == probe.firmware.arch]
     psram = "SPIRAM" in probe.machine
-    boards.sort(key=lambda board: (board.title != name, ("SPIRAM" in board.name) != psram))
+    boards.sort(key=lambda board: (board.title != name, ("SPIRAM" in board.name) != psram, "GENERIC" not in board.name))
     return [board.name for board in boards]
