@@ -7,28 +7,22 @@ with one line that names file, table, key and value.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import sys
-import types
 import typing
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tinywake.errors import ConfigError
-from tinywake.files import why_unread
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tinywake.tables import entry as _key
+from tinywake.tables import read_table, read_toml, refuse_unknown
 
 __all__ = [
     "CODECS",
+    "SQUEEZES",
     "Augment",
+    "Compress",
     "Conversion",
     "Counts",
     "DetectorConfig",
@@ -39,21 +33,12 @@ __all__ = [
     "Word",
     "fingerprint",
     "load_recipe",
-    "read_table",
-    "read_toml",
 ]
 
-_T = TypeVar("_T")
 _NEAR = 60  # near words of "auto"
 _WORDS = 32  # labels of one detector (models/SPEC.md)
 CODECS = ("mu-law", "ima-adpcm", "opus")  # [augment] codecs
-
-
-def _key(default: Any = MISSING, low: float | None = None, high: float | None = None, least: int = 0) -> Any:
-    """A recipe key: its default, the range of its number (or of each number in it), the least number of entries."""
-    return field(
-        **({} if default is MISSING else {"default": default}), metadata={"low": low, "high": high, "least": least}
-    )
+SQUEEZES = ("distil", "blocks", "channels", "weights", "quantise", "cluster")  # [compress] stages, in this order
 
 
 @dataclass(frozen=True)
@@ -203,6 +188,26 @@ class DetectorConfig:
 
 
 @dataclass(frozen=True)
+class Compress:
+    """[compress]: what `tinywake compress` does to the trained network. A stage is a training of its own."""
+
+    stages: tuple[str, ...] = _key(("distil", "channels", "quantise", "cluster"), least=1)
+    limit: float = _key(1.0, 0.0, 100.0)  # points of the miss rate that the stages together may cost
+    teachers: tuple[str, ...] = _key(())  # weights.npz beside the recipe's own network, relative to the recipe
+    soft: float = _key(0.5, 0.0, 1.0)  # share of the loss that is the teachers' word, in every stage
+    temperature: float = _key(2.0, 0.5, 20.0)  # of it: higher tells more of what is not the word
+    steps: int = _key(800, 4, 1_000_000)  # of a stage; "distil" takes those of [train], and its rate
+    learning_rate: float = _key(5e-4, 1e-7, 1.0)
+    first_filters: int | None = _key(None, 1, 256)  # "distil": of the network that learns; none: as in [network]
+    filters: tuple[int, ...] = _key((), 1, 256)  # "distil": one a block; empty: as in [network]
+    blocks: int = _key(1, 1, 32)  # "blocks": so many leave
+    channels: float = _key(0.25, 0.0, 0.95)  # "channels": this share of each layer's leaves
+    rounds: int = _key(3, 1, 20)  # "channels": in so many goes
+    sparsity: float = _key(0.5, 0.0, 0.99)  # "weights": this share of each convolution's becomes zero
+    values: int = _key(16, 4, 32)  # "cluster": different weights of a tensor
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All that decides a model, apart from the recordings given with --data.
 
@@ -218,6 +223,7 @@ class Recipe:
     network: Network = Network()
     train: Training = Training()
     detector: DetectorConfig = DetectorConfig()
+    compress: Compress = Compress()
     further: tuple[Word, ...] = ()
 
     @property
@@ -242,23 +248,10 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. Raises ConfigError when it is missing or is not TOML."""
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {why_unread(error)}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: it is no text in UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
-
-
 def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe. Raises ConfigError with one line that names file, table, key and value."""
     tables = read_toml(path)
-    _refuse_unknown(path, "", tables, [f.name for f in fields(Recipe) if f.name != "further"])
+    refuse_unknown(path, "", tables, [f.name for f in fields(Recipe) if f.name != "further"])
     hints = typing.get_type_hints(Recipe)
     if "word" not in tables:
         raise ConfigError(f'{path}: there is no [word] table; it needs at least label = "..."')
@@ -276,62 +269,6 @@ def _word(table: object, path: Path) -> Word:
     return read_table(Word, table, path, "word")
 
 
-def read_table(cls: type[_T], table: object, path: Path, name: str) -> _T:
-    """One TOML table as the dataclass `cls`, whose fields are made by ``_key``. Raises ConfigError."""
-    if not isinstance(table, Mapping):
-        raise ConfigError(f"{path}: {name} = {table!r} must be a table: write [{name}]")
-    keys = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    _refuse_unknown(path, name, table, list(keys))
-    hints = typing.get_type_hints(cls)
-    for key, spec in keys.items():
-        if key not in table and spec.default is MISSING:
-            raise ConfigError(f"{path}: {name}.{key} is missing")
-    return cls(**{key: _value(value, hints[key], keys[key], path, f"{name}.{key}") for key, value in table.items()})
-
-
-def _refuse_unknown(path: Path, table: str, given: Mapping[str, Any], known: list[str]) -> None:
-    for key in given:
-        if key not in known:
-            where = f"{table}.{key}" if table else f"[{key}]"
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise ConfigError(f"{path}: {where} is unknown; {hint}known: {', '.join(known)}")
-
-
-def _value(value: Any, hint: Any, spec: Field[Any], path: Path, where: str) -> Any:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
-    if typing.get_origin(hint) is not tuple:
-        return _scalar(value, hint, spec, path, where)
-    if not isinstance(value, list):
-        raise ConfigError(f"{path}: {where} = {value!r} must be a list")
-    arms = typing.get_args(hint)
-    if arms[-1] is not Ellipsis and len(value) != len(arms):
-        raise ConfigError(f"{path}: {where} = {value!r} must have {len(arms)} entries: lowest and highest")
-    if len(value) < spec.metadata["least"]:
-        raise ConfigError(f"{path}: {where} = {value!r} must have at least {spec.metadata['least']} entries")
-    items = tuple(_scalar(item, arms[0], spec, path, where) for item in value)
-    if arms[-1] is not Ellipsis and items[0] > items[1]:
-        raise ConfigError(f"{path}: {where} = {value!r} is impossible: the lowest comes first")
-    return items
-
-
-def _scalar(value: Any, hint: Any, spec: Field[Any], path: Path, where: str) -> Any:
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(min(max(value, -(2**60)), 2**60))
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{path}: {where} = {value!r} must be {names[hint]}")
-    if hint is str and not value.strip():
-        raise ConfigError(f"{path}: {where} has an empty text")
-    if hint is str and not value.isprintable():
-        raise ConfigError(f"{path}: {where} = {value!r} has characters that cannot be printed")
-    low, high = spec.metadata["low"], spec.metadata["high"]
-    if low is not None and not low <= value <= high:
-        raise ConfigError(f"{path}: {where} = {value!r} is impossible; allowed: {low:g} to {high:g}")
-    return value
-
-
 def _check_together(recipe: Recipe, path: Path) -> None:
     net = recipe.network
     if len(net.filters) != len(net.kernels):
@@ -340,9 +277,22 @@ def _check_together(recipe: Recipe, path: Path) -> None:
     if not 40 <= net.window <= 300:
         raise ConfigError(f"{path}: network.kernels and head see {net.window} frames of 10 ms; allowed: 40 to 300")
     _check_words(recipe, path)
+    _check_compress(recipe, path)
     unknown = [name for name in recipe.augment.codecs if name not in CODECS]
     if unknown:
         raise ConfigError(f"{path}: augment.codecs = {unknown[0]!r} is unknown; known: {', '.join(CODECS)}")
+
+
+def _check_compress(recipe: Recipe, path: Path) -> None:
+    config = recipe.compress
+    strange = [name for name in config.stages if name not in SQUEEZES]
+    if strange:
+        raise ConfigError(f"{path}: compress.stages = {strange[0]!r} is unknown; known: {', '.join(SQUEEZES)}")
+    if list(config.stages) != [name for name in SQUEEZES if name in config.stages]:
+        raise ConfigError(f"{path}: compress.stages must be in this order, each once: {', '.join(SQUEEZES)}")
+    if config.filters and len(config.filters) != len(recipe.network.filters):
+        counts = f"{len(config.filters)} entries and network.filters {len(recipe.network.filters)}"
+        raise ConfigError(f"{path}: compress.filters has {counts}; one each a block")
 
 
 def _check_words(recipe: Recipe, path: Path) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tinywake.compiler.report import align
-from tinywake.config import read_table, read_toml
 from tinywake.device import places
 from tinywake.device.firmware import BUILDABLE
 from tinywake.errors import ConfigError
+from tinywake.tables import read_table, read_toml
 
 __all__ = ["HOMES", "STATES", "Board", "Boards", "Current", "Memory", "Release", "board_names", "load_board"]
 
