@@ -53,6 +53,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_of_every_verb() -> None:
     verbs = (
         "train",
+        "compress",
         "compile",
         "inspect",
         "run",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""train, demo: from a word to a model."""
+"""train, compress, demo: from a word to a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinywake.files import check_writable
 from tinywake.terminal import err, show, stages
 from tinywake.terminal import out as console
 
-__all__ = ["data_report", "demo", "train"]
+__all__ = ["compress", "data_report", "demo", "train"]
 
 _DATA = "A folder of recordings, or a .csv that lists some; may be given again."
 
@@ -40,6 +40,31 @@ def train(
             recipe, out or recipe.parent, tuple(data or ()), advance, lambda text: err.print(f"warning: {text}")
         )
     show(result, as_json)
+
+
+def compress(
+    recipe: Annotated[Path, typer.Argument(help="recipe.toml: its [compress] table names the stages.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder [compressed, beside the recipe].")] = None,
+    data: Annotated[list[Path] | None, typer.Option("--data", help=_DATA)] = None,
+    trained: Annotated[
+        Path | None, typer.Option(help="Folder with what train has left, or is to leave [beside the recipe].")
+    ] = None,
+    board: Annotated[str, typer.Option(help="Whose flash and RAM are meant.")] = "RPI_PICO",
+    target: Annotated[str | None, typer.Option(help="Count the cycles of a step there, as bench does.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a trained word smaller, stage by stage, and say what each stage cost; 2 where one cost too much."""
+    from tinywake.pipeline.compression.run import Asked
+    from tinywake.pipeline.compression.run import compress as run
+
+    asked = Asked(tuple(data or ()), trained, board, target)
+    with stages("starting") as advance:
+        result = run(
+            recipe, out or recipe.parent / "compressed", asked, advance, lambda text: err.print(f"warning: {text}")
+        )
+    show(result, as_json)
+    if result.stopped:
+        raise typer.Exit(2)
 
 
 def data_report(

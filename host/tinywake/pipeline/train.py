@@ -32,7 +32,7 @@ from tinywake.pipeline.card import card
 from tinywake.pipeline.datareport.report import refuse_faults
 from tinywake.pipeline.listening import listening_of
 
-__all__ = ["STAGES", "Progress", "TrainResult", "train"]
+__all__ = ["STAGES", "Progress", "TrainResult", "streams_of", "threshold_of", "train"]
 
 Progress = Callable[[str, float], None]  # stage, fraction 0..1
 # In this order; "checking" and "reading" only with recordings, "other voices" only with conversions.
@@ -102,24 +102,22 @@ def train(
     sound = sources.identity(recipe, data_dirs)
     base = None if recipe.train.base is None else recipe_path.parent / recipe.train.base
     began = None if base is None else _digest(base)
-    key = fingerprint(_FORMAT, __version__, importlib.metadata.version("tensorflow"), recipe, sound, began)
+    asked = {name: table for name, table in asdict(recipe).items() if name != "compress"}  # which comes after training
+    key = fingerprint(_FORMAT, __version__, importlib.metadata.version("tensorflow"), asked, sound, began)
     finished = _finished(out_dir, key)
     if finished:
         return finished
     check_writable(out_dir / "model.twm", new_folder=True)
     if base is not None:
         _check_base(recipe, base)
-    data = _streams(recipe, data_dirs, sound, progress, warn)
+    data = streams_of(recipe, data_dirs, sound, progress, warn)
     with diary_in(cache_folder() / "tensorflow.log"):
         kept = cache_folder() / "training" / key[:40]
         trained, content, curve = _learn(recipe, data, kept, base, progress)
         from tinywake.learn.saved import save_weights
 
         save_weights(out_dir / "weights.npz", trained)
-    low, high = curve.room(recipe.detector.false_accepts_per_hour)
-    # Midway between what the validation voices allow: voices not heard yet are less sure in either direction.
-    chosen = recipe.detector.threshold
-    threshold = (low + high) // 2 if chosen is None else min(255, round(chosen * 256))
+    threshold = threshold_of(recipe, curve)
     label = ", ".join(word.label for word in recipe.words)
     tflite, twm = out_dir / "model.tflite", out_dir / "model.twm"
     write_beside(tflite, lambda part: part.write_bytes(content))
@@ -152,6 +150,14 @@ def train(
     return result
 
 
+def threshold_of(recipe: Recipe, curve: DetCurve) -> int:
+    """Return the threshold in the file, 0..255: the recipe's, else one that the validation voices choose."""
+    # Midway between what they allow: voices not heard yet are less sure in either direction.
+    low, high = curve.room(recipe.detector.false_accepts_per_hour)
+    chosen = recipe.detector.threshold
+    return (low + high) // 2 if chosen is None else min(255, round(chosen * 256))
+
+
 def _finished(folder: Path, key: str) -> TrainResult | None:
     """What an earlier run left, if it is whole and made from the same inputs."""
     tflite, twm = folder / "model.tflite", folder / "model.twm"
@@ -167,13 +173,14 @@ def _finished(folder: Path, key: str) -> TrainResult | None:
         return None
 
 
-def _streams(
+def streams_of(
     recipe: Recipe,
     data_dirs: Sequence[Path],
     sound: str,
     progress: Progress | None,
     warn: Callable[[str], None] | None,
 ) -> dataset.Dataset:
+    """The recipe's streams, from the cache where they are; `sound`: what ``sources.identity`` says."""
     folder = cache_folder() / "streams"
     path = folder / f"{fingerprint(dataset.FORMAT, sound, recipe.network.window, recipe.network.stride)[:40]}.npz"
     found = dataset.load(path)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""The stages of [compress]: each takes a network's arrays and gives smaller ones, trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tinywake.audio.dataset import Dataset
+from tinywake.config import Recipe
+from tinywake.errors import ConfigError
+from tinywake.learn.compress import narrow
+from tinywake.learn.compress.arrays import Arrays, arrays_of, cropped, model_of, network_of
+from tinywake.learn.compress.folded import folded, grid_network
+from tinywake.learn.compress.forms import Codebooks, Form, Sparse
+from tinywake.learn.compress.teach import soft_targets
+from tinywake.learn.compress.tune import Course, Tuned, tune
+from tinywake.learn.networks import training_network
+
+__all__ = ["Workshop"]
+
+Progress = Callable[[float], None]
+_LEAST_WINDOW = 40  # frames, as in a recipe
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all stages share: the streams, the recipe, what the teachers say of the streams, a folder for states."""
+
+    data: Dataset
+    recipe: Recipe
+    told: NDArray[np.float32]
+    kept: Path
+
+    @classmethod
+    def of(cls, data: Dataset, recipe: Recipe, teachers: Sequence[Arrays], kept: Path) -> Workshop:
+        """Ask the teachers. Raises ConfigError for one that sees more frames than the streams were made for."""
+        told = soft_targets(data, teachers, recipe.network.stride, recipe.compress.temperature)
+        return cls(data, recipe, told, kept)
+
+    def run(self, stage: str, arrays: Arrays, progress: Progress) -> Tuned:
+        """A stage by its name. Raises ConfigError where the network has not what the recipe wants to take away."""
+        stages = {
+            "distil": self._distil,
+            "blocks": self._blocks,
+            "channels": self._channels,
+            "weights": self._weights,
+            "quantise": partial(self._grids, None),
+            "cluster": partial(self._grids, self.recipe.compress.values),
+        }
+        return stages[stage](arrays, progress)
+
+    def _distil(self, arrays: Arrays, progress: Progress) -> Tuned:
+        """A narrower network learns from nothing; one of the same shape goes on from the trained weights."""
+        config, train, net = self.recipe.compress, self.recipe.train, self.recipe.network
+        student = replace(
+            net, first_filters=config.first_filters or net.first_filters, filters=config.filters or net.filters
+        )
+        if student == network_of(arrays, net.stride):
+            return self._train(arrays, Form(), progress, "distil", config.steps)
+        begin = arrays_of(training_network(student, self.data.outputs, 0.0, train.seed))
+        return self._train(begin, Form(), progress, "distil", train.steps, train.learning_rate)
+
+    def _blocks(self, arrays: Arrays, progress: Progress) -> Tuned:
+        config, stride = self.recipe.compress, self.recipe.network.stride
+        tuned = None
+        for number in range(config.blocks):
+            without = {n: narrow.without_block(arrays, n) for n in narrow.removable(arrays)}
+            without = {n: left for n, left in without.items() if network_of(left, stride).window >= _LEAST_WINDOW}
+            if not without:
+                raise ConfigError(
+                    f"compress.blocks = {config.blocks}: {number} can leave; a block must have as many channels in as "
+                    f"out, another must stay, and the network must see {_LEAST_WINDOW} frames"
+                )
+            arrays = min(without.values(), key=self._loss)
+            share = _part(progress, number, config.blocks)
+            tuned = self._train(arrays, Form(), share, f"blocks{number}", config.steps // config.blocks)
+            arrays = tuned.arrays
+        assert tuned is not None
+        return tuned
+
+    def _channels(self, arrays: Arrays, progress: Progress) -> Tuned:
+        config = self.recipe.compress
+        whole = {layer: arrays[f"{layer}.0"].shape[-1] for layer in narrow.layers_of(arrays)}
+        tuned = None
+        for number in range(config.rounds):
+            model, data = self._made(arrays)
+            worth = narrow.channel_worth(model, data, self.recipe.detector.window, self.recipe.train.seed)
+            for layer, count in whole.items():
+                left = narrow.width(count, config.channels * (number + 1) / config.rounds)
+                kept = np.sort(np.argsort(-worth[layer], kind="stable")[:left])
+                arrays = narrow.narrowed(arrays, layer, kept.tolist())
+            share = _part(progress, number, config.rounds)
+            tuned = self._train(arrays, Form(), share, f"channels{number}", config.steps // config.rounds)
+            arrays = tuned.arrays
+        assert tuned is not None
+        return tuned
+
+    def _weights(self, arrays: Arrays, progress: Progress) -> Tuned:
+        form = Sparse(arrays, self.recipe.compress.sparsity)
+        return self._train(arrays, form, progress, "weights", self.recipe.compress.steps)
+
+    def _grids(self, values: int | None, arrays: Arrays, progress: Progress) -> Tuned:
+        arrays = folded(arrays)
+        model = grid_network(arrays, self.recipe.network.stride, self.recipe.train.seed)
+        data = cropped(self.data, network_of(arrays, self.recipe.network.stride))
+        course = self._course(data, "grids" if values is None else "cluster", self.recipe.compress.steps)
+        return tune(model, Codebooks(arrays, values), course, progress)
+
+    def _train(
+        self, arrays: Arrays, form: Form, progress: Progress, name: str, steps: int, rate: float | None = None
+    ) -> Tuned:
+        model, data = self._made(arrays)
+        course = self._course(data, name, steps)
+        return tune(model, form, course if rate is None else replace(course, learning_rate=rate), progress)
+
+    def _made(self, arrays: Arrays) -> tuple[keras.Model, Dataset]:
+        stride = self.recipe.network.stride
+        return model_of(arrays, stride, self.recipe.train.seed), cropped(self.data, network_of(arrays, stride))
+
+    def _course(self, data: Dataset, name: str, steps: int) -> Course:
+        config, train = self.recipe.compress, self.recipe.train
+        kept = self.kept / f"{name}.npz"
+        return Course(data, self.recipe, self.told, max(1, steps), config.learning_rate, train.seed, kept)
+
+    def _loss(self, arrays: Arrays) -> float:
+        model, data = self._made(arrays)
+        return narrow.mean_loss(model, data, self.recipe.detector.window, self.recipe.train.seed)
+
+
+def _part(progress: Progress, number: int, count: int) -> Progress:
+    """Progress of one of `count` rounds, as a part of all."""
+    return lambda done: progress((number + done) / count)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""The training of a stage: from weights that are there, taught by a teacher, towards what a form allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tinywake.audio.dataset import Dataset
+from tinywake.config import Recipe
+from tinywake.learn.batches import Batches
+from tinywake.learn.compress.arrays import Arrays, arrays_of, fill, named
+from tinywake.learn.compress.forms import Form
+from tinywake.learn.compress.teach import soft_losses
+from tinywake.learn.judge import Judgement, judge
+from tinywake.learn.losses import masked, stream_losses
+from tinywake.learn.saved import load_state, save_state
+
+__all__ = ["Course", "Tuned", "tune"]
+
+_TIGHTEN = 20  # steps from one tightening of the form to the next
+_KEEP = 250  # steps from one saved state to the next
+_CHECKS = 4  # times a checkpoint is judged, once the form has settled
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a stage trains."""
+
+    data: Dataset  # as the network's window wants it
+    recipe: Recipe
+    told: NDArray[np.float32]  # ``soft_targets`` of the data
+    steps: int
+    learning_rate: float
+    seed: int
+    kept: Path  # a file for what an interrupted run needs to go on
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best checkpoint once the form had settled, its weights averaged and allowed ones, and how it was judged."""
+
+    arrays: Arrays
+    judgement: Judgement
+
+
+def tune(model: keras.Model, form: Form, course: Course, progress: Callable[[float], None]) -> Tuned:
+    """Train a network, which has its first weights. The same arguments and machine give the same weights.
+
+    progress: told the share that is done.
+    """
+    tf.config.experimental.enable_op_determinism()
+    step = _Step(model, form, course)
+    batches = Batches(course.data.labels, course.recipe.train.batch, course.seed)
+    first, best, chosen = 0, None, arrays_of(model)
+    state = load_state(course.kept)
+    if state is not None and step.fits(state):  # else another version of Keras wrote it: begin again
+        first, best = int(state["next"]), Judgement.of(state)
+        chosen = {name: state[f"best.{name}"] for name in chosen}
+        step.restore(state)
+        batches.restore(state)
+    checks = {
+        max(1, round(course.steps * (form.settled + (1 - form.settled) * (n + 1) / _CHECKS))) for n in range(_CHECKS)
+    }
+    for index in range(first, course.steps):
+        if index % _TIGHTEN == 0:
+            step.tighten(index / course.steps)
+        drawn = batches.draw()
+        batches.learn(drawn, step(drawn, index))
+        if index % 10 == 0:
+            progress(index / course.steps)
+        if index + 1 in checks:
+            step.tighten((index + 1) / course.steps)
+            arrays = step.averaged()
+            judged = judge(model, list(arrays.values()), course.data, course.recipe)
+            if best is None or judged.order < best.order:
+                best, chosen = judged, arrays
+        if (index + 1) % _KEEP == 0 or index + 1 == course.steps:
+            bests = {f"best.{name}": value for name, value in chosen.items()}
+            known = {} if best is None else best.state()
+            save_state(course.kept, {"next": np.array(index + 1), **bests, **known, **step.state(), **batches.state()})
+    assert best is not None
+    fill(model, chosen)
+    progress(1.0)
+    return Tuned(chosen, best)
+
+
+class _Step:
+    """One update, compiled. `free` are the weights that learn; the network itself has what the form allows of them."""
+
+    def __init__(self, model: keras.Model, form: Form, course: Course) -> None:
+        self._model, self._form, self._course = model, form, course
+        self._variables = named(model)
+        self._free = {
+            name: keras.Variable(variable.numpy(), name=f"free_{n}")
+            for n, (name, variable) in enumerate(self._variables.items())
+            if variable.trainable
+        }
+        schedule = keras.optimizers.schedules.CosineDecay(
+            1e-6, max(1, course.steps - course.steps // 20), alpha=0.01,
+            warmup_target=course.learning_rate, warmup_steps=max(1, course.steps // 20),
+        )  # fmt: skip
+        self._optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, clipnorm=5.0)
+        self._optimizer.build(list(self._free.values()))
+        self._average = {name: tf.Variable(self._now(name)) for name in self._variables}
+        data = course.data
+        self._features, self._labels = tf.constant(data.features), tf.constant(data.labels)
+        self._words = tf.constant(data.which, tf.int32)
+        self._told, self._soft = tf.constant(course.told), course.recipe.compress.soft
+        self._update = tf.function(self._eager, jit_compile=True)
+        self._allow = tf.function(lambda values: {n: form.nearest(n, v) for n, v in values.items()}, jit_compile=True)
+
+    def __call__(self, drawn: NDArray[np.int64], index: int) -> NDArray[np.float32]:
+        """Train on the streams `drawn`; return the loss of each by the labels alone."""
+        decay = min(self._course.recipe.train.average, (1.0 + index) / (10.0 + index))
+        seed = tf.constant([self._course.seed, index], tf.int32)
+        at = tf.constant(drawn, tf.int32)
+        streams = [tf.gather(part, at) for part in (self._features, self._labels, self._words, self._told)]
+        losses: NDArray[np.float32] = self._update(*streams, seed, tf.constant(decay, tf.float32)).numpy()
+        return losses
+
+    def tighten(self, done: float) -> None:
+        """Let the form become as strict as it is now to be, and the network follow."""
+        self._form.tighten(done, {name: variable.numpy() for name, variable in self._free.items()})
+        for name, value in self._allow({name: free.value for name, free in self._free.items()}).items():
+            self._variables[name].assign(value)
+
+    def averaged(self) -> Arrays:
+        """The averages, as near as the form allows; in the order of the network's variables."""
+        allowed = self._allow({name: self._average[name] for name in self._free})
+        return {name: np.asarray(allowed.get(name, value)) for name, value in self._average.items()}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that decides the updates to come."""
+        return {name: np.asarray(variable) for name, variable in self._all().items()}
+
+    def fits(self, state: Mapping[str, NDArray[Any]]) -> bool:
+        """Whether `state` is of the same variables."""
+        return all(name in state and state[name].shape == tuple(v.shape) for name, v in self._all().items())
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        for name, variable in self._all().items():
+            variable.assign(state[name])
+
+    def _now(self, name: str) -> Any:
+        return (self._free[name] if name in self._free else self._variables[name]).value
+
+    def _all(self) -> dict[str, Any]:
+        groups: dict[str, Mapping[str, Any]] = {
+            "network": self._variables,
+            "free": self._free,
+            "average": self._average,
+            "form": self._form.held,
+            "optimizer": {str(n): variable for n, variable in enumerate(self._optimizer.variables)},
+        }
+        return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
+
+    def _eager(self, x: Any, y: Any, which: Any, told: Any, seed: Any, decay: Any) -> Any:
+        x = masked(tf.cast(x, tf.float32) + 128.0, seed)
+        learning = {name: self._variables[name] for name in self._free}
+        with tf.GradientTape() as tape:
+            z = self._model(x, training=True)
+            hard = stream_losses(z, y, which, self._course.recipe.detector.window)
+            loss = tf.reduce_mean(hard)
+            if self._soft:
+                soft = soft_losses(z, told, self._course.recipe.compress.temperature)
+                loss = (1 - self._soft) * loss + self._soft * tf.reduce_mean(soft)
+        slopes = tape.gradient(loss, [variable.value for variable in learning.values()])
+        self._optimizer.apply_gradients(zip(slopes, self._free.values(), strict=True))
+        for name, variable in learning.items():
+            variable.assign(self._form.nearest(name, self._free[name].value))
+        for name, average in self._average.items():
+            average.assign(decay * average + (1 - decay) * self._now(name))
+        return hard

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""The stages as a picture: how large the file is, and how much of the word is missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinywake.files import write_beside
+from tinywake.pipeline.compression.row import Row
+
+__all__ = ["plot_stages"]
+
+
+def plot_stages(rows: Sequence[Row], path: Path, title: str) -> None:
+    """Bars of bytes, a line of misses, as a PNG whose bytes depend on the arguments alone."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only plots need it
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    sizes = figure.add_subplot()
+    places = range(len(rows))
+    sizes.bar(places, [row.file_bytes for row in rows], color="#9db8d6", label="file")
+    sizes.bar(
+        places, [row.coded_bytes for row in rows], color="#4f7cac", width=0.5, label="file at its entropy (estimate)"
+    )
+    sizes.set_ylabel("bytes")
+    sizes.set_ylim(0, 1.25 * max(row.file_bytes for row in rows))
+    sizes.set_xticks(list(places), [row.stage for row in rows])
+    misses = sizes.twinx()
+    misses.plot(places, [100 * row.missed for row in rows], "o-", color="#b5502f", label="missed")
+    misses.set_ylabel("missed (%)")
+    misses.set_ylim(0, max(10.0, 130 * max(row.missed for row in rows)))
+    handles, labels = sizes.get_legend_handles_labels()
+    more, names = misses.get_legend_handles_labels()
+    sizes.legend([*handles, *more], [*labels, *names], fontsize="small", loc="upper right")
+    sizes.set_title(title.replace("$", r"\$"))
+    FigureCanvasAgg(figure)
+    write_beside(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))
