@@ -129,12 +129,12 @@ class _Step:
     def tighten(self, done: float) -> None:
         """Let the form become as strict as it is now to be, and the network follow."""
         self._form.tighten(done, {name: variable.numpy() for name, variable in self._free.items()})
-        for name, value in self._allow({name: free.value for name, free in self._free.items()}).items():
+        for name, value in self._allow({name: tf.identity(free.value) for name, free in self._free.items()}).items():
             self._variables[name].assign(value)
 
     def averaged(self) -> Arrays:
         """The averages, as near as the form allows; in the order of the network's variables."""
-        allowed = self._allow({name: self._average[name] for name in self._free})
+        allowed = self._allow({name: tf.identity(self._average[name]) for name in self._free})
         return {name: np.asarray(allowed.get(name, value)) for name, value in self._average.items()}
 
     def state(self) -> dict[str, NDArray[Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinywake.audio.dataset import Dataset
 from tinywake.compiler.build import Compiled, compile_tflite
+from tinywake.compiler.graph import Conv2D, FullyConnected
 from tinywake.compiler.report import file_report
 from tinywake.compiler.twm.unpack import unpack
 from tinywake.config import Recipe
@@ -58,7 +59,7 @@ class Scales:
         write_beside(folder / "model.twm", lambda part: part.write_bytes(compiled.blob))
         missed, counted = figures(curve, budget)
         weights = weights_of(compiled.graph)
-        biases = [op.bias for op in compiled.graph.ops if hasattr(op, "bias")]
+        biases = [op.bias for op in compiled.graph.ops if isinstance(op, Conv2D | FullyConnected)]
         return Row(
             stage=stage,
             network=net,
