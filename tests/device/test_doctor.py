@@ -429,7 +429,7 @@ def test_a_board_that_it_cannot_be_is_known(machine: str, arch: str, board: str,
 
 @needs_board
 def test_a_board_that_is_named_wrongly_is_told(board: UnixBoard, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no board NOPE; known: ARDUINO"):
+    with pytest.raises(ConfigError, match="no board NOPE; known: ADAFRUIT"):
         diagnose(None, "NOPE")
     (wrong,) = (each for each in diagnose(board.port, "RPI_PICO").findings if each.level == "fault")
     assert wrong.what.startswith("is no RPI_PICO (RP2040, armv6m): linux [GCC ")
@@ -448,9 +448,9 @@ def test_names_are_checked_before_any_board_is_looked_for(tmp_path: Path, monkey
     plug_in(monkeypatch)
     path = model(tmp_path, "word", 120)
     for words, text in (
-        (["deploy", "--model", str(path), "--board", "NOPE"], "no board NOPE; known: ARDUINO"),
+        (["deploy", "--model", str(path), "--board", "NOPE"], "no board NOPE; known: ADAFRUIT"),
         (["deploy", "--model", str(path), "--home", "attic"], "no home 'attic' for a model; known: heap"),
-        (["doctor", "--board", "NOPE"], "no board NOPE; known: ARDUINO"),
+        (["doctor", "--board", "NOPE"], "no board NOPE; known: ADAFRUIT"),
     ):
         assert text in str(CliRunner().invoke(app, words).exception)
 

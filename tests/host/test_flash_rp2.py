@@ -443,9 +443,10 @@ def test_circuitpython(tmp_path: Path, mounted: Callable[..., None]) -> None:
         done = flash(Order(str(pico.port), drive=pico.drive, board="RPI_PICO", firmware=file), quiet)
         assert (done.version, done.verified) == (CIRCUITPYTHON, "verified by the version that it runs")
         assert done.next == "tinywake deploy --model MODEL.twm --main"
-        mounted()
-        other = tmp_path / "newer.uf2"
-        other.write_bytes(pico_firmware(banner=b"Adafruit CircuitPython 10.4.0 on 2026-10-01"))
+    other = tmp_path / "newer.uf2"
+    other.write_bytes(pico_firmware(banner=b"Adafruit CircuitPython 10.4.0 on 2026-10-01"))
+    with FakePico(tmp_path / "runs", says=CIRCUITPYTHON) as pico:
+        pico.start()
         mounted(pico)
         done = flash(Order(str(pico.port), firmware=other), quiet)  # from its prompt, which has no machine
         assert done.version == "CircuitPython 10.4.0 on 2026-10-01"
