@@ -19,6 +19,8 @@ PARTS = $(filter-out %/pdm.c %/i2s.c %/adpcm.c %/pcmline.c,$(TW_CORE_SOURCES))
 endif
 PARTS += $(HERE)/natmod_objects.h $(MODULE_SOURCE) $(HERE)/natmod_libc.c
 VPATH = $(HERE)
+# mpy_ld goes through sets: without it libgcc's helpers come in another order each time.
+export PYTHONHASHSEED := 0
 # One compilation, so that the compiler knows every call: 1.6 kB less on armv6m.
 SRC = all.c
 # The last one is against calls to memcpy that the compiler would put into our own memcpy.
