@@ -20,13 +20,17 @@ from tinywake.evaluate.sounds.quiet import framed
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SHARED = Path(__file__).resolve().parents[3] / "shared"
-SHIPPED = ("computer", "voyager")
+SHIPPED = ("commands", "computer", "voyager")
 MOST = 14_000  # bytes
 _LEAD_MS = 2000
 
 # A synthetic voice that no recipe trains with, nor chooses by ([voices] held_out).
 _ALAN = "speech-voices/rhvoice_alan"
-HEARD = (("computer", f"{_ALAN}/computer", "computer"),)
+HEARD = (
+    ("commands", f"{_ALAN}/yes", "yes"),
+    ("commands", f"{_ALAN}/left", "left"),
+    ("computer", f"{_ALAN}/computer", "computer"),
+)
 
 
 def folder(name: str) -> Path:
