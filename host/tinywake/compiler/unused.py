@@ -33,7 +33,7 @@ def remove_unused(graph: Graph) -> Graph:
         if group is None:
             continue
         constants = _constants(graph, group, channels)
-        keep = _read(graph, group, channels) & ~_made_of_zeros(graph, group, constants)
+        keep = _read(graph, group, channels) & ~_made_of_zeros(graph, group, constants, channels)
         keep[0] |= not keep.any()
         biased = _biased(graph, group, constants, keep) if not keep.all() else None
         if biased is not None:
@@ -98,14 +98,14 @@ def _requantised(graph: Graph, op: _Filter, total: NDArray[np.int64]) -> NDArray
 
 
 def _made_of_zeros(
-    graph: Graph, group: set[int], constants: dict[int, NDArray[np.int64]] | None
-) -> NDArray[np.bool_] | bool:
+    graph: Graph, group: set[int], constants: dict[int, NDArray[np.int64]] | None, channels: int
+) -> NDArray[np.bool_]:
     """For each channel whether it is one of ``constants``."""
     if constants is None:
-        return False
+        return np.zeros(channels, bool)
     maker = next(op for op in graph.ops if graph.tensors[op.output].storage in group)
     assert isinstance(maker, _Filter)
-    return np.asarray((maker.weights.reshape(len(maker.weights), -1) == 0).all(axis=1))
+    return np.asarray((maker.weights.reshape(len(maker.weights), -1) == 0).all(axis=1), bool)
 
 
 def _biased(
@@ -121,7 +121,10 @@ def _biased(
         if np.abs(bias).max() > _LARGEST:
             return None
         biases[op.output] = bias.astype(np.int32)
-    return graph.with_ops(replace(op, bias=biases[op.output]) if op.output in biases else op for op in graph.ops)
+    return graph.with_ops(
+        replace(op, bias=biases[op.output]) if isinstance(op, _Filter) and op.output in biases else op
+        for op in graph.ops
+    )
 
 
 def _narrow(graph: Graph, group: set[int], channels: int, kept: NDArray[np.int64]) -> Graph:

@@ -46,7 +46,7 @@ class Workshop:
 
     def run(self, stage: str, arrays: Arrays, progress: Progress) -> Tuned:
         """A stage by its name. Raises ConfigError where the network has not what the recipe wants to take away."""
-        stages = {
+        stages: dict[str, Callable[[Arrays, Progress], Tuned]] = {
             "distil": self._distil,
             "blocks": self._blocks,
             "channels": self._channels,

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinywake.audio.dataset import Dataset
 from tinywake.compiler.build import Compiled, compile_tflite
@@ -60,11 +61,12 @@ class Scales:
         missed, counted = figures(curve, budget)
         weights = weights_of(compiled.graph)
         biases = [op.bias for op in compiled.graph.ops if isinstance(op, Conv2D | FullyConnected)]
+        numbers: list[NDArray[Any]] = [*weights, *biases]
         return Row(
             stage=stage,
             network=net,
-            parameters=sum(each.size for each in (*weights, *biases)),
-            nonzero=sum(int(np.count_nonzero(each)) for each in (*weights, *biases)),
+            parameters=sum(each.size for each in numbers),
+            nonzero=sum(int(np.count_nonzero(each)) for each in numbers),
             file_bytes=len(compiled.blob),
             coded_bytes=len(compiled.blob) - sum(each.size for each in weights) + entropy_bytes(weights),
             macs=compiled.graph.macs(),

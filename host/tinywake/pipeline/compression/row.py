@@ -59,9 +59,11 @@ class Row:
     def of(cls, record: Mapping[str, Any]) -> Row:
         """What ``record`` gave, through JSON. Raises KeyError, TypeError or ValueError where it is none."""
         curve, net = record["curve"], record["network"]
-        counts = (np.array(curve[name], np.int64) for name in ("misses", "false_accepts"))
+        misses, accepts = (np.array(curve[name], np.int64) for name in ("misses", "false_accepts"))
         shape = Network(**{**net, "filters": tuple(net["filters"]), "kernels": tuple(net["kernels"])})
-        return cls(**{**record, "network": shape, "curve": DetCurve(*counts, curve["positives"], curve["hours"])})
+        return cls(
+            **{**record, "network": shape, "curve": DetCurve(misses, accepts, curve["positives"], curve["hours"])}
+        )
 
 
 def figures(curve: DetCurve, per_hour: float) -> tuple[float, float]:

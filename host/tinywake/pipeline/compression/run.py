@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,8 +224,7 @@ def _write(result: CompressResult, recipe: Recipe, data_dirs: Sequence[Path], fo
     """The kept network and all that is said of it; compress.json comes last."""
     out, row = result.model.parent, result.rows[result.kept]
     for name in _FILES:
-        content = (folder / name).read_bytes()
-        write_beside(out / name, lambda part, content=content: part.write_bytes(content))
+        write_beside(out / name, partial(shutil.copyfile, folder / name))
     compiled = compiled_of(folder / "model.tflite", recipe, row.threshold, scales.provenance)
     described = card(
         replace(recipe, network=row.network), data_dirs, compiled, row.curve, row.threshold, scales.data.voices
