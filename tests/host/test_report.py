@@ -377,7 +377,7 @@ def test_wrong_board_files(change: tuple[str, str], says: str, tmp_path: Path, m
 
 def test_boards_says_which_ones_deploy_can_serve(repo: Path) -> None:
     makefile = (repo / "firmware" / "module" / "Makefile").read_text()
-    assert f"ARCH      {', '.join(BUILDABLE)}: " in makefile
+    assert f"ARCH          {', '.join(BUILDABLE)}: " in makefile
     said = json.loads(tinywake("boards", "--json").stdout)
     assert said["UNIX"]["lacks"] is None
     assert said["UNIX"]["tried"] is True

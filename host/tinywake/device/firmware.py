@@ -33,6 +33,7 @@ ARCHES = ("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7em
 BUILDABLE = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")  # firmware/module/Makefile
 _ANY = f"any_{ABI[0]}.{ABI[1]}"  # beside those of the architectures: bytecode, which runs on all of them
 _MACHINE_CODE = b"@micropython."  # its decorators: viper, native
+_CIRCUITPYTHON_ONLY = "port/circuit"  # how the app's files begin that no other interpreter imports
 _VIPER = 2  # kind of code in a native .mpy
 # What begins the folders of an interpreter's modules: they call their ABIs the same, and load only their own.
 _FOLDERS = {"micropython": "", "circuitpython": "circuitpython_"}
@@ -102,8 +103,10 @@ def how_to_build(arch: str) -> str:
     return make if places.checkout() else f"this tinywake came without it: install a wheel, or {make} in a checkout"
 
 
-def app_files(*, text: bool = False) -> dict[str, bytes]:
-    """The MicroPython app, by the paths in its package: bytecode as far as it can be had here, or as it was written.
+def app_files(*, text: bool = False, whole: bool = False) -> dict[str, bytes]:
+    """The app, by the paths in its package: bytecode as far as it can be had here, or as it was written.
+
+    whole: with what only CircuitPython's boards run, which has no place on the others.
 
     A board that compiles the text itself has the scraps all over its heap, and no large piece left for a model
     (docs/memory.md). What has machine code in it stays text: the board knows its own. Raises ToolError.
@@ -112,6 +115,8 @@ def app_files(*, text: bool = False) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for path in sorted(app.rglob("*.py")):
         name, data = path.relative_to(app).as_posix(), path.read_bytes()
+        if name.startswith(_CIRCUITPYTHON_ONLY) and not whole:
+            continue
         code = None if text or _MACHINE_CODE in data else _bytecode(name, data)
         if code is None:
             files[name] = data

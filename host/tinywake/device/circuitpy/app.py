@@ -38,7 +38,7 @@ def app_for_circuitpython() -> dict[str, bytes]:
     text = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.py"))}
     used = _used(text)
     files: dict[str, bytes] = {}
-    for name, data in app_files().items():
+    for name, data in app_files(whole=True).items():
         source = name.removesuffix(".mpy") + ".py" if name.endswith(".mpy") else name
         if source not in used:
             continue
