@@ -111,7 +111,7 @@ def whole(file):
         model = Model(file)
         model.verify()
         wanted = slots.digest(file) if isinstance(file, str) else ""
-        if wanted and port.digest(model.file)[:16].decode() != wanted:
+        if wanted and model.digest()[:16].decode() != wanted:
             raise ValueError("its SHA-256 is not " + wanted)
         return model
     except (OSError, ValueError, MemoryError) as error:
@@ -166,7 +166,7 @@ def say_model(link, listener):
     """What it listens with; the digest is taken anew."""
     model, native = listener.model, listener.model.native
     link.begin(b"@model name=" + escape(model.name))
-    link.text(b" sha=", port.digest(model.file)[:16])
+    link.text(b" sha=", model.digest()[:16])
     link.number(b" arena=", native.arena_bytes)
     link.number(b" step=", listener.native.step_samples)
     link.number(b" threshold=", listener.native.threshold)

@@ -7,21 +7,29 @@ from .port import port
 
 __all__ = ("Model",)
 
+_CODED = b"TWM\x1a\2"
+
 
 class Model:
     """A network and its arena. Nothing is allocated after construction.
 
     `model`: path of a .twm (read in place from ROMFS, else one heap copy) or a buffer aligned to 4 bytes.
+    `file`: its bytes; of a coded one those of the ordinary one that was made of it.
     `input`, `output`: shape, type, scale and zero point as integers (models/SPEC.md, IO).
     """
 
     def __init__(self, model):
         self.name = "buffer"
+        self._digest = None
         if isinstance(model, str):
             self.name = model.rsplit("/", 1)[-1]
             if self.name.endswith(".twm"):
                 self.name = self.name[:-4]
-            model = port.read_file(model)
+            model = port.read_file(model, self._coded)
+        if bytes(memoryview(model)[:5]) == _CODED:
+            from .coded import from_buffer
+
+            model, self._digest = from_buffer(model)
         self.file = model
         self.native = _tinywake.Model(model)
         self.labels = self.native.labels
@@ -29,6 +37,10 @@ class Model:
         self.output = self.native.output
         self.ops = self.native.ops
         self._next = 0
+
+    def digest(self):
+        """SHA-256 in hex of the file as it came; of a coded one, of what was read when it was opened."""
+        return self._digest or port.digest(self.file)
 
     @property
     def arena(self):
@@ -71,3 +83,14 @@ class Model:
     def store(self, y):
         """Copy the output into y."""
         self.native.store(y)
+
+    def _coded(self, file):
+        """What port.read_file() has to give for an open file: None where it is not coded."""
+        head = file.read(5)
+        file.seek(0)
+        if head != _CODED:
+            return None
+        from .coded import from_file
+
+        image, self._digest = from_file(file)
+        return image

@@ -14,8 +14,11 @@ PARTS = $(TW_CORE_DIR)/i2s.c
 else ifeq ($(MOD),_tinywake_rec) # for those that record
 MODULE_SOURCE := $(HERE)/modrec.c
 PARTS = $(addprefix $(TW_CORE_DIR)/,adpcm.c pcmline.c crc.c)
+else ifeq ($(MOD),_tinywake_huf) # for those with a coded model
+MODULE_SOURCE := $(HERE)/modhuf.c
+PARTS = $(TW_CORE_DIR)/coded.c
 else
-PARTS = $(filter-out %/pdm.c %/i2s.c %/adpcm.c %/pcmline.c,$(TW_CORE_SOURCES))
+PARTS = $(filter-out %/pdm.c %/i2s.c %/adpcm.c %/pcmline.c %/coded.c,$(TW_CORE_SOURCES))
 endif
 PARTS += $(HERE)/natmod_objects.h $(MODULE_SOURCE) $(HERE)/natmod_libc.c
 VPATH = $(HERE)

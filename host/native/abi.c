@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What host/tinywake/core.py needs beyond the core's own functions: sizes of the caller-owned structs and their fields,
 // so that Python knows no struct layout. Part of the host library only.
+#include "coded.h"
 #include "listener.h"
 
 #include <string.h>
@@ -10,6 +11,7 @@ size_t tw_abi_listener_size(void);
 size_t tw_abi_frontend_size(void);
 size_t tw_abi_detector_size(void);
 size_t tw_abi_gate_size(void);
+size_t tw_abi_coded_size(void);
 int64_t tw_abi_model(const tw_model_t *m, int field);
 int64_t tw_abi_listener(const tw_listener_t *l, int field);
 int64_t tw_abi_frontend(const tw_frontend_t *fe, int field);
@@ -38,6 +40,10 @@ size_t tw_abi_detector_size(void) {
 
 size_t tw_abi_gate_size(void) {
     return sizeof(tw_gate_t);
+}
+
+size_t tw_abi_coded_size(void) {
+    return sizeof(tw_coded_t);
 }
 
 int64_t tw_abi_model(const tw_model_t *m, int field) {

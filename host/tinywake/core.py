@@ -8,9 +8,6 @@ thread-safe; every one owns its memory.
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import importlib.util
-import os
 from ctypes import (
     POINTER,
     c_bool,
@@ -32,27 +29,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinywake.errors import FormatError, ModelError, ToolError
+from tinywake.coded import decoded, is_coded
+from tinywake.errors import FormatError, ModelError
 from tinywake.files import what_else, why_unread
 from tinywake.frontend import FrontendParams, frontend_section
+from tinywake.native import aligned, check, core_path
 
-__all__ = ["Detector", "Frontend", "Gate", "Heard", "Listener", "Model", "fingerprint"]
-
-_ERRORS = {
-    -1: ("TRUNCATED", "the file ends too early; copy or compile it again"),
-    -2: ("MAGIC", "not a .twm model file"),
-    -3: ("VERSION", "written for another version of the format; compile it again with this tinywake"),
-    -4: ("CRC", "bytes differ from their checksum; copy or compile it again"),
-    -5: ("ALIGN", "the buffer is not 4-byte aligned"),
-    -6: ("SECTION", "a section is missing, doubled or unknown; compile it again"),
-    -7: ("TENSOR", "a tensor lies outside its memory; compile it again"),
-    -8: ("OP", "an operator is unknown or inconsistent; compile it again with this tinywake"),
-    -9: ("FRONTEND", "the audio front end cannot be reproduced, or the model has none"),
-    -10: ("DETECTOR", "labels or detector values are impossible; compile it again"),
-    -11: ("ARENA", "the working memory is too small or misaligned"),
-    -12: ("RANGE", "an argument is outside its range"),
-    -13: ("STATE", "the network's state is more than moving windows, so it cannot sleep behind a gate"),
-}
+__all__ = ["Detector", "Frontend", "Gate", "Heard", "Listener", "Model"]
 
 _DIFFERENT = -9  # FRONTEND, of a gate's and a wake word's
 
@@ -65,26 +48,9 @@ class _Steps(ctypes.Structure):
     _fields_ = [(name, c_void_p) for name in ("scores", "means", "t_ms", "events", "ready", "awake", "invokes")]
 
 
-def _path() -> str:
-    """Where the compiled core is: TINYWAKE_CORE names another build (the tests' one with sanitizers)."""
-    path = os.environ.get("TINYWAKE_CORE")
-    if path is None:
-        spec = importlib.util.find_spec("tinywake._core")
-        if spec is None or spec.origin is None:
-            raise ToolError("the compiled C core is missing; install tinywake with pip, or `make setup` in a checkout")
-        path = spec.origin
-    return path
-
-
-@cache
-def fingerprint() -> str:
-    """Of the compiled core's bytes: what it has computed holds for as long as they are the same."""
-    return hashlib.sha256(Path(_path()).read_bytes()).hexdigest()
-
-
 @cache
 def _library() -> ctypes.CDLL:
-    lib = ctypes.CDLL(_path())
+    lib = ctypes.CDLL(core_path())
     for name, result, *arguments in (
         ("tw_model_open", c_int, c_void_p, c_void_p, c_size_t),
         ("tw_model_verify", c_int, c_void_p),
@@ -128,21 +94,6 @@ def _library() -> ctypes.CDLL:
     return lib
 
 
-def _check(code: int, name: str) -> None:
-    if code < 0:
-        error, advice = _ERRORS.get(code, (str(code), "unknown error"))
-        raise FormatError(f"{name}: TW_ERR_{error}: {advice}")
-
-
-def _aligned(data: bytes) -> NDArray[np.uint8]:
-    """A copy of bytes at an address that is a multiple of 16 (numpy promises no more than the type's)."""
-    room = np.zeros(len(data) + 16, np.uint8)
-    start = -room.ctypes.data % 16
-    view = room[start : start + len(data)]
-    view[:] = np.frombuffer(data, np.uint8)
-    return view
-
-
 def _pcm(samples: NDArray[Any]) -> NDArray[np.int16]:
     if samples.dtype != np.int16 or samples.ndim != 1:
         raise ModelError(f"samples must be int16 [n], not {samples.dtype} {list(samples.shape)}")
@@ -155,8 +106,8 @@ class Frontend:
     def __init__(self, params: FrontendParams | None = None) -> None:
         self._lib = _library()
         self.params = FrontendParams() if params is None else params
-        self._section = _aligned(frontend_section(self.params))
-        _check(self._lib.tw_frontend_check(self._section.ctypes.data, len(self._section)), "front end")
+        self._section = aligned(frontend_section(self.params))
+        check(self._lib.tw_frontend_check(self._section.ctypes.data, len(self._section)), "front end")
         self._state = (c_char * self._lib.tw_abi_frontend_size())()
         self._lib.tw_frontend_open(self._state, self._section.ctypes.data)
         self.window = self._lib.tw_abi_frontend(self._state, 1)
@@ -186,15 +137,17 @@ class Model:
     def __init__(self, data: bytes | NDArray[np.uint8], name: str = "model") -> None:
         self._lib = _library()
         self.name = name
-        self._file = _aligned(data) if isinstance(data, bytes) else data
+        if is_coded(data):
+            data = decoded(data, name)
+        self._file = aligned(data) if isinstance(data, bytes) else data
         self._state = (c_char * self._lib.tw_abi_model_size())()
-        _check(self._lib.tw_model_open(self._state, self._file.ctypes.data, len(self._file)), name)
+        check(self._lib.tw_model_open(self._state, self._file.ctypes.data, len(self._file)), name)
         fields = (self._lib.tw_abi_model(self._state, i) for i in range(8))
         (self.arena_bytes, self.state_bytes, self.input_bytes, self.output_bytes,
          self.ops, self.frames, self.warmup, listens) = (int(value) for value in fields)  # fmt: skip
         self.listens = bool(listens)
-        self._arena = _aligned(bytes(self.arena_bytes))
-        _check(self._lib.tw_model_attach(self._state, self._arena.ctypes.data, len(self._arena)), name)
+        self._arena = aligned(bytes(self.arena_bytes))
+        check(self._lib.tw_model_attach(self._state, self._arena.ctypes.data, len(self._arena)), name)
 
     @classmethod
     def open(cls, path: Path) -> Model:
@@ -217,7 +170,7 @@ class Model:
 
     def verify(self) -> None:
         """Check the payload's checksum."""
-        _check(self._lib.tw_model_verify(self._state), self.name)
+        check(self._lib.tw_model_verify(self._state), self.name)
 
     def reset(self) -> None:
         """Streaming state as at the first invoke."""
@@ -232,7 +185,7 @@ class Model:
 
     def run(self, first: int, last: int) -> None:
         """Run operators first..last-1 on what load() copied; ranges may follow each other in several calls."""
-        _check(self._lib.tw_model_run(self._state, first, last), self.name)
+        check(self._lib.tw_model_run(self._state, first, last), self.name)
 
     def store(self) -> NDArray[np.uint8]:
         """Bytes of the output."""
@@ -290,12 +243,12 @@ class Detector:
 
     def __init__(self, section: bytes) -> None:
         self._lib = _library()
-        self._section = _aligned(section)
+        self._section = aligned(section)
         labels = section[0] if section else 0
-        _check(self._lib.tw_detector_check(self._section.ctypes.data, len(section), labels), "detector")
+        check(self._lib.tw_detector_check(self._section.ctypes.data, len(section), labels), "detector")
         self._state = (c_char * self._lib.tw_abi_detector_size())()
         self._lib.tw_detector_open(self._state, self._section.ctypes.data)
-        self._memory = _aligned(bytes(int(self._lib.tw_abi_detector(self._state, 4))))
+        self._memory = aligned(bytes(int(self._lib.tw_abi_detector(self._state, 4))))
         self._lib.tw_detector_attach(self._state, self._memory.ctypes.data)
         self.labels = labels
 
@@ -320,10 +273,10 @@ class Listener:
         if not model.listens:
             raise ModelError(f"{model.name}: has no front end, so it cannot listen; compile it with a detector")
         self._state = (c_char * self._lib.tw_abi_listener_size())()
-        _check(self._lib.tw_listener_open(self._state, model._state), model.name)
+        check(self._lib.tw_listener_open(self._state, model._state), model.name)
         self._gate = None if gate is None else self._put(gate)
         detector = self._lib.tw_abi_listener_detector(self._state)
-        self._memory = _aligned(bytes(int(self._lib.tw_abi_detector(detector, 4))))
+        self._memory = aligned(bytes(int(self._lib.tw_abi_detector(detector, 4))))
         self._lib.tw_listener_attach(self._state, self._memory.ctypes.data)
         self.step_samples = int(self._lib.tw_abi_listener(self._state, 5))
         count = int(self._lib.tw_abi_detector(detector, 0))
@@ -362,8 +315,8 @@ class Listener:
         )
         if code == _DIFFERENT:
             raise ModelError(f"{name}: their front ends differ, so they cannot share one; compile both with one step")
-        _check(code, name)
-        memory = _aligned(bytes(int(self._lib.tw_abi_gate_memory(state))))
+        check(code, name)
+        memory = aligned(bytes(int(self._lib.tw_abi_gate_memory(state))))
         self._lib.tw_gate_attach(state, memory.ctypes.data)
         return state, memory
 

@@ -15,8 +15,9 @@ from tinywake.compiler.memory.plan import plan
 from tinywake.compiler.twm.layout import HEADER, SECTION, OpCode, Section
 from tinywake.compiler.twm.pack import pack
 from tinywake.compiler.twm.unpack import unpack
-from tinywake.core import _ERRORS, Model
+from tinywake.core import Model
 from tinywake.errors import FormatError
+from tinywake.native import _ERRORS
 
 X = np.array([4, 1], np.int8)
 

@@ -84,6 +84,10 @@ void file_replace(file_t *f, int section, uint32_t at, uint32_t removed, const u
 }
 
 void file_repair(uint8_t *data, size_t size) {
+    if (size >= 16 && data[4] == 2) { // a coded file has its length alone
+        file_put(data + 8, 4, (uint32_t)size);
+        return;
+    }
     const size_t start = size < FILE_HEADER ? SIZE_MAX : FILE_HEADER + FILE_RECORD * (size_t)le16(data + 6);
     if (start <= size) {
         const size_t end = le32(data + 8) < size ? le32(data + 8) : size;

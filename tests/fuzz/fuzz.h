@@ -41,7 +41,7 @@ void file_replace(file_t *f, int section, uint32_t at, uint32_t removed, const u
 // Little-endian, 1 to 4 bytes.
 void file_put(uint8_t *at, uint32_t width, uint32_t value);
 
-// Makes both checksums right, as far as the file is long enough to have them.
+// Makes both checksums right, as far as the file is long enough to have them; of a coded file, its length.
 void file_repair(uint8_t *data, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
 // not see, because tensors share one arena, is checked here: an operator writes its output and nothing else, what it
 // writes depends on its inputs and nothing else, and the file is never written.
 #include "bytes.h"
+#include "coded.h"
 #include "decode.h"
 #include "fuzz.h"
 #include "listener.h"
@@ -16,6 +17,7 @@
 #define COMPARED_MAX (1u << 12) // arenas up to here are looked at before and after every operator
 #define WORK_MAX 3e5           // multiplications or copies of one input file, about 5 ms
 #define FRAMES_MAX 12
+#define IMAGE_MAX (1u << 20) // of coded files
 
 #define CHECK(condition) ((condition) ? (void)0 : fail(#condition, __LINE__))
 
@@ -192,9 +194,7 @@ static void run(tw_model_t *m) {
     free(arena);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    uint8_t *file = block(size, 0);
-    memcpy(file, data, size);
+static void live(const uint8_t *file, size_t size) {
     tw_model_t *m = block(sizeof *m, 0xA5);
     const int err = tw_model_open(m, file, size);
     CHECK(err <= TW_OK && err >= TW_ERR_ARENA && err != TW_ERR_ALIGN);
@@ -202,8 +202,53 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void)tw_model_verify(m); // a file whose payload differs opens and must run safely all the same
         run(m);
     }
-    CHECK(memcmp(file, data, size) == 0);
     free(m);
+}
+
+// ---- a coded file
+
+// What comes of one, given in pieces that stand in blocks of their own. Returns 1 where the image is whole, or the error.
+static int32_t decode(tw_coded_t *c, const uint8_t *file, size_t size, size_t piece, uint8_t *image) {
+    int32_t result = tw_coded_open(c, file, size);
+    size_t at = TW_CODED_HEADER_BYTES;
+    while (result >= 0 && !tw_coded_done(c)) {
+        const size_t count = piece < size - at ? piece : size - at;
+        uint8_t *in = block(count, 0);
+        memcpy(in, file + at, count);
+        result = tw_coded_push(c, in, count, image);
+        CHECK(result <= (int32_t)count && (result || tw_coded_done(c)));
+        at += result > 0 ? (size_t)result : 0;
+        free(in);
+    }
+    return result < 0 ? result : 1;
+}
+
+static void decode_and_live(const uint8_t *file, size_t size) {
+    tw_coded_t *c = block(sizeof *c, 0xA5);
+    const int32_t bytes = tw_coded_open(c, file, size);
+    CHECK(bytes < 0 || (uint32_t)bytes <= 1u << 24);
+    if (bytes > 0 && (uint32_t)bytes <= IMAGE_MAX) {
+        uint8_t *image = block((size_t)bytes, 0xA5), *other = block((size_t)bytes, 0xA5);
+        const int32_t result = decode(c, file, size, size, image);
+        CHECK(decode(c, file, size, TW_CODED_AHEAD + size % 7, other) == result);
+        CHECK(memcmp(image, other, (size_t)bytes) == 0);
+        if (result > 0) {
+            live(image, (size_t)bytes);
+        }
+        free(other);
+        free(image);
+    }
+    free(c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    uint8_t *file = block(size, 0);
+    memcpy(file, data, size);
+    if (size >= 5 && tw_coded_is(file)) {
+        decode_and_live(file, size);
+    }
+    live(file, size);
+    CHECK(memcmp(file, data, size) == 0);
     free(file);
     return 0;
 }

@@ -14,8 +14,8 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # A module imports only from its own layer and from those that stand before it.
 LAYERS = [
-    "errors", "files", "tables", "config", "frontend", "core", "gate", "compiler", "audio", "device", "evaluate",
-    "learn", "pipeline", "terminal", "cli", "__main__",
+    "errors", "files", "tables", "config", "frontend", "native", "coded", "core", "gate", "compiler", "audio", "device",
+    "evaluate", "learn", "pipeline", "terminal", "cli", "__main__",
 ]  # fmt: skip
 ONLY_IN = {
     "tensorflow": "learn", "keras": "learn", "serial": "device", "mpremote": "device", "esptool": "device",

@@ -31,6 +31,7 @@ from assemble import (
     repaired,
     section_at,
 )
+from make_coded import MALFORMED
 
 __all__ = ["BAD", "files"]
 
@@ -400,6 +401,8 @@ def files() -> dict[str, bytes]:
         out[f"{reason}.TW_ERR_{error}.twm"] = data
     for reason, error, data in (*others(), *strange()):
         out[f"{reason}.TW_{error}.twm"] = repaired(data)
+    for reason, (error, data) in MALFORMED.items():
+        out[f"coded-{reason.removeprefix('coded-')}.TW_ERR_{error}.twm"] = data
     return out
 
 

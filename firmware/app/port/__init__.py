@@ -8,7 +8,8 @@ A port has:
     write(buf, start, end, wait_ms) -> int  to the serial link: waits for room (-1: for ever); bytes taken
     read_byte() -> int                      what has come over the serial link, without waiting; -1: nothing
     stack_use() -> int                      bytes of the stack in use here; 0 where the interpreter does not say
-    read_file(path) -> buffer               in place where the file system can, else one heap copy
+    read_file(path, other=None) -> buffer   in place where the file system can, else other(file), if it gives any, or
+                                            one heap copy
     find_models(role="model") -> [str]      paths to try, best first: docs/slots.md; the other role is "gate"
     find_model(role="model") -> str         the best of them; OSError where there is none
     digest(buf) -> bytes                    SHA-256 in hex

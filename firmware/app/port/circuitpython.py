@@ -95,7 +95,7 @@ def stack_use() -> int:
     return 0
 
 
-def read_file(path: str) -> "bytearray | memoryview":
+def read_file(path: str, other: "object" = None) -> "bytearray | memoryview":
     """In place where the file is one run of the drive (11.0): its sectors are aligned to more than a model wants."""
     if hasattr(storage, "map_file"):
         with open(files.located(path), "rb") as file:
@@ -106,7 +106,7 @@ def read_file(path: str) -> "bytearray | memoryview":
                     return runs[0]
             except (NotImplementedError, OSError):
                 pass  # a drive that is not in the processor's sight
-    return files.read_file(path)
+    return files.read_file(path, other)
 
 
 def sha256(data: "bytes | bytearray | memoryview" = b"") -> "hashlib._Hash":

@@ -12,13 +12,19 @@ __all__ = ("digest", "find_model", "find_models", "located", "read_file", "sha25
 _HOMES = ("", "/rom")  # working directory, ROMFS
 
 
-def read_file(path):
-    """The file's bytes: in place if it lies in ROMFS, else in a heap buffer (aligned: it begins a block)."""
+def read_file(path, other=None):
+    """The file's bytes: in place if it lies in ROMFS, else in a heap buffer (aligned: it begins a block).
+
+    `other(file)` may give what is to be had in their place.
+    """
     with open(located(path), "rb") as file:
         try:
             return memoryview(file)
         except TypeError:
             pass
+        made = other and other(file)
+        if made:
+            return made
         size = file.seek(0, 2)
         file.seek(0)
         data = bytearray(size)

@@ -69,8 +69,8 @@ def find_model(role="model"):
     return files.find_model(role)  # which says what is missing
 
 
-def read_file(path):
-    return _flash and _flash.read_file(path) or files.read_file(path)
+def read_file(path, other=None):
+    return _flash and _flash.read_file(path) or files.read_file(path, other)
 
 
 def write(buf, start, end, wait_ms):

@@ -26,6 +26,10 @@ def compile_(
     input_scaling: Annotated[str | None, typer.Option(help="Of a manifest: esphome (default) or pymicro.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Every operator's cost.")] = False,
     board: BoardName = None,
+    huffman: Annotated[
+        bool | None,
+        typer.Option("--huffman/--no-huffman", help="Code it where that is smaller [what is best on --board]."),
+    ] = None,
     picture: Picture = None,
     as_json: Json = False,
 ) -> None:
@@ -33,7 +37,7 @@ def compile_(
     from tinywake.compiler.build import compile_tflite
     from tinywake.compiler.report import compiled_report
     from tinywake.compiler.tflite.read import problems
-    from tinywake.device.bill import fit
+    from tinywake.device.bill import chosen_form, fit
     from tinywake.evaluate.arena import draw_arena
     from tinywake.files import keep_apart, write_beside
     from tinywake.pipeline.listening import source_of
@@ -48,16 +52,19 @@ def compile_(
         raise CompileError(f"{source}: cannot be compiled; what is in the way is listed above")
     taken = (frames or 3) if stream else None
     compiled = compile_tflite(given.network, frames=taken, listening=given.listening(), provenance=given.provenance)
-    result = fit(compiled_report(compiled), compiled.blob, board)
+    costs = compiled_report(compiled)
+    blob = chosen_form(costs, compiled.blob, board, huffman)
+    result = fit(costs, blob, board)
     if picture is not None:
         draw_arena(result.report, picture, source.name)
     if report or as_json:
         show(result, as_json)
     result.check(str(source))
-    write_beside(out, lambda part: part.write_bytes(compiled.blob))
+    write_beside(out, lambda part: part.write_bytes(blob))
     if not as_json:
+        small = f"; {len(compiled.blob):,} where it is decoded" if blob is not compiled.blob else ""
         console.print(
-            f"{out}: {len(compiled.blob):,} bytes (from {given.network.stat().st_size:,}), "
+            f"{out}: {len(blob):,} bytes (from {given.network.stat().st_size:,}{small}), "
             f"arena {compiled.plan.arena_bytes:,} (lower bound {compiled.plan.lower_bound:,}), "
             f"state {compiled.plan.state_bytes:,}, {compiled.graph.macs():,} MACs an invoke"
         )

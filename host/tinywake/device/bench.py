@@ -17,13 +17,13 @@ from tinywake.device.line.port import GONE, open_port
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["Counts", "Listening", "counts_on", "listening_on"]
+__all__ = ["COUNTER", "Counts", "Listening", "counts_on", "listening_on"]
 
 _PASSES = 4  # invokes; the least is taken: an interpreter looks at its serial port now and then
 _STEPS = 8  # of a listener; the mean is taken
 
 # SysTick counts cycles, but only 24 bits of them; the microseconds say how often it went round.
-_COUNTER = """
+COUNTER = """
 import gc, sys
 if sys.platform == "qemu":
     from qemu import instructions as now
@@ -271,7 +271,7 @@ def counts_on(port: str, model: str, *, layers: bool = False, timeout: float = 6
     with RawRepl(port, timeout) as board:
         board.reset()
         # A name of its own: behind a constant the compiler leaves code out, and the heap would be another one.
-        code = f"wanted = {int(layers)}\n" + _COUNTER
+        code = f"wanted = {int(layers)}\n" + COUNTER
         code += (_NETWORK + _LISTENER).format(model=model, passes=_PASSES, steps=_STEPS) + _LAYERS
         said = board.ask(code)
     step = said["step"]

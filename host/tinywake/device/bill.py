@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from tinywake.coded import is_coded
+from tinywake.compiler.coding.encode import coded
 from tinywake.compiler.report import Report, align
 from tinywake.core import Listener, Model
 from tinywake.device.boards import HOMES, Board, load_board
 from tinywake.device.firmware import app_files, built_module, how_to_build, read_native
 from tinywake.errors import ConfigError, ModelError
 
-__all__ = ["Bill", "Entry", "Fit", "fit", "make_bill"]
+__all__ = ["Bill", "Entry", "Fit", "chosen_form", "fit", "make_bill"]
 
 _BLOCK = 4096  # of flash, for files and for what UF2 writes
 # Heap besides code, model, arena and buffers, by gc.mem_free() on the RPI_PICO firmware of MicroPython 1.25.0
@@ -25,6 +27,9 @@ _APP, _APP_LISTENER, _RUNNING = 16_616, 28_360, 6_451
 # that the 32-bit slots where firmware/app/port/machine/i2s.py is the driver. With rp2/i2s.py the ring is all.
 _RING, _SAMPLE = 128 * 128, 2 + 4
 _RING_RP2, _SAMPLE_RP2 = 128 * 64, 2
+# Heap besides _tinywake_huf's code while okay_nabu is decoded on qemu-rv32imc: app/coded.py, its buffers, the decoder,
+# and what no collection has freed meanwhile (tests/bench/coding.py).
+_DECODING = 768 + 7_780
 _NAMED = 3  # tensors in a message
 _MODULE, _WEIGHTS, _RESULTS = "interpreter module and app", "weights and graph", "intermediate results"
 
@@ -90,14 +95,19 @@ class Fit:
 
     report: Report
     bill: Bill | None
+    coded_bytes: int | None = None  # of the file, where it is coded: the report's is what that becomes
 
     def facts(self) -> dict[str, object]:
         """As JSON-able values."""
-        return {**self.report.facts(), **({"bill": self.bill.facts()} if self.bill else {})}
+        small = {} if self.coded_bytes is None else {"coded_bytes": self.coded_bytes}
+        return {**self.report.facts(), **small, **({"bill": self.bill.facts()} if self.bill else {})}
 
     def lines(self) -> list[str]:
         """For people."""
-        return [*self.report.lines(), *(self.bill.lines() if self.bill else ())]
+        small = [] if self.coded_bytes is None else [
+            f"coded in {self.coded_bytes:,} bytes, which become {self.report.file_bytes:,} of RAM when it is opened"
+        ]  # fmt: skip
+        return [*self.report.lines(), *small, *(self.bill.lines() if self.bill else ())]
 
     def check(self, name: str) -> None:
         """Raise ModelError where there is a board and it is too small."""
@@ -105,9 +115,26 @@ class Fit:
             self.bill.check(name)
 
 
+def chosen_form(report: Report, blob: bytes, board: str | None, huffman: bool | None) -> bytes:
+    """An ordinary .twm in the form asked for (`huffman`), or that the board wants; None and None: as it is.
+
+    A board wants it coded where that is smaller and fits, unless it reads the ordinary one in place.
+    """
+    if huffman is False or (huffman is None and board is None):
+        return blob
+    small = coded(blob)
+    if huffman or board is None or small is blob:
+        return small
+    there = load_board(board)
+    plain, decoded = make_bill(report, blob, there), make_bill(report, small, there)
+    in_place = plain.home == "xip" and not plain.missing
+    return blob if in_place or (decoded.missing and not plain.missing) else small
+
+
 def fit(report: Report, blob: bytes, board: str | None) -> Fit:
     """Set a .twm, its costs and its bytes, against the board of that name; None: against none."""
-    return Fit(report, None if board is None else make_bill(report, blob, load_board(board)))
+    stored = len(blob) if is_coded(blob) else None
+    return Fit(report, None if board is None else make_bill(report, blob, load_board(board)), stored)
 
 
 def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
@@ -120,30 +147,35 @@ def make_bill(report: Report, blob: bytes, board: Board) -> Bill:
         raise ConfigError(f"the free heap of {board.name} is not known: name another board, see tinywake boards")
     listening = _listening_bytes(blob, board)
     module, lacking = _module(board, bool(listening))
+    decoder, lacks = _decoder(board) if is_coded(blob) else (None, [])
     front = memory.flash - memory.storage
     gap = front - (memory.firmware or front)
-    image = _blocks(report.file_bytes)
-    in_place = memory.home == "xip" and image <= gap
+    image = _blocks(len(blob))
+    in_place = memory.home == "xip" and image <= gap and decoder is None
     home = "xip" if in_place else "heap"
     state = f"{report.state_bytes:,} of them streaming state" if report.state_bytes else ""
-    weights = Entry(_WEIGHTS, 0 if in_place else report.file_bytes, image, HOMES[home])
+    how = f"{HOMES[home]}, decoded from {len(blob):,} bytes" if decoder else HOMES[home]
+    weights = Entry(_WEIGHTS, 0 if in_place else report.file_bytes, image, how)
     entries = [
         Entry("MicroPython and its libraries", memory.ram - heap, front - gap if in_place else front),
         module,
         weights,
         Entry(_RESULTS, report.arena_bytes + report.state_bytes, 0, state),
     ]
+    if decoder:
+        entries.append(decoder)
     if listening:
         entries.append(Entry("front end, detector, microphone", listening, 0))
     heaviest = max(entries[1:], key=lambda each: each.ram)
     ram_left = heap - sum(entry.ram for entry in entries[1:])
     front_left = gap - image if in_place else 0
-    storage_left = memory.storage - module.flash - (0 if in_place else image)
+    storage_left = memory.storage - module.flash - (decoder.flash if decoder else 0) - (0 if in_place else image)
     ram = (ram_left, heap, "RAM", _decides(report, heaviest))
     flash = (front_left, gap, "flash", _decides(report, weights))
     storage = (storage_left, memory.storage, "the file system", _decides(report, weights))
     limits = [ram, flash, storage] if in_place else [ram, storage]
     left, whole, where, why = min(limits, key=lambda limit: limit[0] / limit[1])
+    lacking = [*lacking, *lacks]
     floor = "at least " if lacking else ""
     return Bill(
         board=board,
@@ -182,6 +214,17 @@ def _module(board: Board, listens: bool) -> tuple[Entry, list[str]]:
         return Entry(_MODULE, heap, flash), [note]
     native = read_native(path)
     return Entry(_MODULE, native.ram + heap, _blocks(native.file_bytes) + flash, f"{native.ram:,} of them code"), []
+
+
+def _decoder(board: Board) -> tuple[Entry, list[str]]:
+    """What opening a coded model takes besides: the native module stays, the rest is free again afterwards."""
+    main = built_module(board.arch)
+    path = main.with_name("_tinywake_huf.mpy") if main else None
+    if path is None or not path.is_file():
+        note = f"_tinywake_huf for {board.arch} is not built here and not counted: {how_to_build(board.arch)}"
+        return Entry("decoder", _DECODING, 0), [note]
+    native = read_native(path)
+    return Entry("decoder", native.ram + _DECODING, _blocks(native.file_bytes), f"{native.ram:,} of them code"), []
 
 
 def _decides(report: Report, entry: Entry) -> str:

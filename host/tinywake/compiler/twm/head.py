@@ -21,7 +21,7 @@ from tinywake.compiler.twm.sections import sections_of, with_sections
 from tinywake.compiler.twm.unpack import TwmFile, TwmOp, parse
 from tinywake.errors import ModelError
 
-__all__ = ["LARGEST", "Head", "read_head", "with_head"]
+__all__ = ["LARGEST", "Head", "blobs", "read_head", "with_head"]
 
 LARGEST = 127  # of a weight; -128 would cost the faster kernels
 _Floats = NDArray[np.float64]
@@ -168,14 +168,14 @@ def _shared(file: TwmFile, number: int, at: int, length: int) -> bool:
         if tensor.place == "weights" and tensor.offset < at + length and at < tensor.offset + tensor.count:
             return True
     for other, op in enumerate(file.ops):
-        for begin, size in _blobs(file, op) if other != number else ():
+        for begin, size in blobs(file, op) if other != number else ():
             if begin < at + length and at < begin + size:
                 return True
     return False
 
 
-def _blobs(file: TwmFile, op: TwmOp) -> list[tuple[int, int]]:
-    """Offset and size of what an operator reads in WEIGHTS."""
+def blobs(file: TwmFile, op: TwmOp) -> list[tuple[int, int]]:
+    """Offset and size of what an operator reads in WEIGHTS: a table; or weights, bias, multipliers and shifts."""
     if op.kind == "TABLE":
         return [(layout.TABLE.unpack(op.fields)[0], 256)]
     x, y = file.tensors[op.inputs[0]], file.tensors[op.output]

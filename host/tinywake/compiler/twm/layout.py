@@ -9,6 +9,7 @@ from enum import IntEnum
 __all__ = [
     "ADD",
     "BOUNDED",
+    "CODED_VERSION",
     "CONV",
     "COPY",
     "FULLY_CONNECTED",
@@ -34,6 +35,7 @@ __all__ = [
 
 MAGIC = b"TWM\x1a"
 VERSION = 1
+CODED_VERSION = 2  # of a coded file, whose image is of version 1
 NO_ORIGIN = 0xFFFF
 BOUNDED = 1  # a flag of operators with weights
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from tinywake.coded import decoded, is_coded
 from tinywake.compiler.graph import Part
 from tinywake.compiler.twm import layout
 from tinywake.compiler.twm.layout import OpCode, Place, Section
@@ -129,7 +130,9 @@ def unpack(path: Path) -> TwmFile:
 
 
 def parse(data: bytes) -> TwmFile:
-    """What the bytes say, which a reader has accepted."""
+    """What the bytes say, which a reader has accepted; of a coded file, what its image says."""
+    if is_coded(data):
+        data = bytes(decoded(data))
     _, _, _, count, file_bytes, arena, state, *_ = layout.HEADER.unpack_from(data)
     found: dict[int, bytes] = {}
     for i in range(count):

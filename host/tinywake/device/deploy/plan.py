@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinywake.device.boards import board_names, load_board
 from tinywake.device.deploy.copy import sha256
-from tinywake.device.deploy.probe import APP, MODULE, PDM_MODULE, PINS, REC_MODULE, Probe
+from tinywake.device.deploy.probe import APP, HUF_MODULE, MODULE, PDM_MODULE, PINS, REC_MODULE, Probe
 from tinywake.device.firmware import ABI, app_files, how_to_build, module_for
 from tinywake.device.mpy import built_for
 from tinywake.errors import DeviceError, ToolError
@@ -62,9 +62,10 @@ def for_firmware(files: dict[str, bytes], probe: Probe) -> dict[str, bytes]:
 
 
 def make_plan(
-    port: str, files: dict[str, bytes], probe: Probe, board: str | None = None, *, recorder: bool = False
-) -> Plan:
-    """Compare with what is there. `recorder`: the board is to record, too.
+    port: str, files: dict[str, bytes], probe: Probe, board: str | None = None, *, recorder: bool = False,
+    coded: bool = False,
+) -> Plan:  # fmt: skip
+    """Compare with what is there. `recorder`: the board is to record, too; `coded`: to decode models.
 
     Raises DeviceError where the board cannot take it, or is not the one that is named (`board`), and ToolError without
     a module.
@@ -89,7 +90,8 @@ def make_plan(
             "with this version's firmware/module, or flash stock MicroPython"
         )
     if module:
-        files = {**_modules(module, files.get(PINS, b""), probe, recorder=recorder), **files}
+        needed = {PDM_MODULE: b'"pdm"' in files.get(PINS, b""), REC_MODULE: recorder, HUF_MODULE: coded}
+        files = {**_modules(module, needed, probe), **files}
     wanted = {path: sha256(data) for path, data in files.items()}
     own_main = MAIN in files and probe.digests.get(MAIN) not in (None, wanted[MAIN])
     if own_main:
@@ -110,12 +112,10 @@ def remove_by_hand(port: str, path: str) -> str:
     return f"if you do not need it: python -m mpremote connect {port} fs {how} :{path}"
 
 
-def _modules(module: Path, pins: bytes, probe: Probe, *, recorder: bool) -> dict[str, bytes]:
-    """The native module, and those beside it that the board has, or needs: for a PDM microphone that the pins name, and
-    to record.
-    """
+def _modules(module: Path, needed: Mapping[str, bool], probe: Probe) -> dict[str, bytes]:
+    """The native module, and those beside it that the board has, or needs."""
     found = {MODULE: module.read_bytes()}
-    for path, wanted in ((PDM_MODULE, b'"pdm"' in pins), (REC_MODULE, recorder)):
+    for path, wanted in needed.items():
         if wanted or probe.digests.get(path) is not None:
             beside = module.with_name(Path(path).name)
             if not beside.is_file():

@@ -11,7 +11,10 @@ from tinywake.device.firmware import Firmware, read_mpy
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.mpy import HEAD_BYTES
 
-__all__ = ["APP", "FROZEN", "HASH", "LIB", "MODULE", "PDM_MODULE", "PINS", "REC_MODULE", "Probe", "Romfs", "look"]
+__all__ = [
+    "APP", "FROZEN", "HASH", "HUF_MODULE", "LIB", "MODULE", "PDM_MODULE", "PINS", "REC_MODULE", "Probe", "Romfs",
+    "look",
+]  # fmt: skip
 
 LIB = "lib"  # on sys.path of every board, and where MicroPython's own tools install
 APP = f"{LIB}/tinywake"
@@ -19,7 +22,11 @@ PINS = f"{APP}/pins.py"
 MODULE = f"{LIB}/_tinywake.mpy"
 PDM_MODULE = f"{LIB}/_tinywake_pdm.mpy"  # for boards with a PDM microphone: the others are spared its RAM
 REC_MODULE = f"{LIB}/_tinywake_rec.mpy"  # for boards that record: its RAM is taken only then
+HUF_MODULE = f"{LIB}/_tinywake_huf.mpy"  # for boards with a coded model
 FROZEN = ".frozen"  # MicroPython's name, on sys.path, for modules in the firmware
+_MODULES = {
+    "_tinywake": MODULE, "_tinywake_pdm": PDM_MODULE, "_tinywake_rec": REC_MODULE, "_tinywake_huf": HUF_MODULE,
+}  # fmt: skip
 
 HASH = """
 import hashlib, os
@@ -188,7 +195,7 @@ class Probe:
     @property
     def hidden(self) -> dict[str, str]:
         """Our files -> what is imported in place of each. What lies in the firmware hides nothing: it is ours."""
-        usual = {"_tinywake": MODULE, "_tinywake_pdm": PDM_MODULE, "_tinywake_rec": REC_MODULE, "tinywake": APP}
+        usual = {**_MODULES, "tinywake": APP}
         return {usual[name]: path for name, path in self.imports.items() if path not in (usual[name], FROZEN)}
 
 
@@ -233,7 +240,7 @@ def _of_each(repl: RawRepl, code: str, function: str, paths: list[str]) -> dict[
 def _imports(repl: RawRepl, paths: list[str], builtin: bool) -> tuple[dict[str, str], dict[str, bytes]]:
     """`paths`: files that are there."""
     # What is built in comes before any path.
-    names = ["tinywake", *([] if builtin else ["_tinywake", "_tinywake_pdm", "_tinywake_rec"])]
+    names = ["tinywake", *([] if builtin else _MODULES)]
     found: dict[str, str | None] = repl.ask(f"FROZEN = {FROZEN!r}\nNAMES = {names!r}\n" + _IMPORTS)
     native = [path for path in dict.fromkeys([*paths, *found.values()]) if path and path.endswith(".mpy")]
     heads = _of_each(repl, f"COUNT = {HEAD_BYTES}\n" + _HEAD, "head", native)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tinywake.coded import decoded, is_coded
 from tinywake.core import Model
 from tinywake.device import places
 from tinywake.device.boards import load_board
@@ -93,7 +94,7 @@ def _model(path: Path) -> bytes:
         raise DeviceError(f"{path}: cannot be read: {why_unread(error)}") from error
     if not Model.open(path).listens:
         raise DeviceError(f"{path}: not a model that listens")
-    return blob
+    return bytes(decoded(blob)) if is_coded(blob) else blob  # it is read in place
 
 
 def _read(path: Path, storage: int) -> Uf2:

@@ -23,6 +23,7 @@ _ANSWER_S, _TRIES = 10.0, 6  # of the swap: it is hashed and opened meanwhile
 _RESETS = 3
 _NAME = 40  # bytes, as they go over the line
 _UNKNOWN = "unknown command"  # the board's words
+_DECODER = "needs _tinywake_huf"  # of a coded model
 _AGAIN = ("put first", "SHA-256 differs: send it again")  # it was reset meanwhile, or what it had is damaged
 
 
@@ -49,7 +50,7 @@ def swap(port: str, model: Path, on_progress: Callable[[float], None] = lambda f
                 home = _home_before(channel)
                 beside = _take_over(channel, wanted.name, wanted.data, sha)
         except RefusedError as error:
-            if error.what == _UNKNOWN:
+            if error.what == _UNKNOWN or _DECODER in error.what:  # which deploy brings
                 return None
             raise DeviceError(f"{error}: {wanted.name} was not taken, and the board keeps what it has") from error
         except BrokenLineError as error:

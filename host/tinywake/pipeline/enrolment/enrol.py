@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tinywake.compiler.coding.encode import in_form_of
 from tinywake.compiler.twm.head import Head, read_head, with_head
 from tinywake.compiler.twm.layout import Section
 from tinywake.compiler.twm.sections import sections_of, with_sections
@@ -79,7 +80,8 @@ def enrol(model: Path, owner: Owner, out: Path, progress: Progress | None = None
     if owner.check is not None:
         negatives = [clip.path for clip in clip_set(owner.negatives)] if owner.negatives else []
         checked = check_on(owner.check, given, made, progress, learnt=(*owner.utterances, *negatives))
-    write_beside(out, lambda part: part.write_bytes(data))
+    file = in_form_of(model.read_bytes(), data)
+    write_beside(out, lambda part: part.write_bytes(file))
     return Enrolment(
         out, given.label, given.threshold, gain, heard, background.seconds, background.spoken, background.recorded,
         (shift.accepted, shift.accepts(moved)),

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tinywake.coded import decoded, is_coded
 from tinywake.compiler.build import compile_tflite
 from tinywake.compiler.twm import layout
 from tinywake.compiler.twm.layout import Section
 from tinywake.compiler.twm.unpack import TwmFile, parse, unpack
-from tinywake.core import Listener, Model, fingerprint
+from tinywake.core import Listener, Model
 from tinywake.errors import ModelError
 from tinywake.evaluate.metrics import Rule
+from tinywake.native import fingerprint
 from tinywake.pipeline.listening import source_of
 
 __all__ = ["Contender", "contenders_of"]
@@ -29,7 +31,7 @@ class Contender:
 
     name: str  # of its file; with its folder, or its whole path, where two have the same
     path: Path
-    data: bytes  # the .twm
+    data: bytes  # the .twm, not coded
     file: TwmFile
     label: str
     threshold: int
@@ -83,6 +85,7 @@ def _contender(path: Path, must: str | None, label: str | None) -> Contender:
         file = parse(data)
     else:
         file, data = unpack(path), path.read_bytes()
+        data = bytes(decoded(data)) if is_coded(data) else data
     if file.detector is None:
         raise ModelError(f"{path}: has no detector, so it cannot be evaluated")
     names = [entry.name for entry in file.detector.labels if entry.wake]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinywake.compiler.coding.encode import in_form_of
 from tinywake.compiler.twm.threshold import with_threshold
 from tinywake.core import Model
 from tinywake.errors import ModelError
@@ -34,7 +35,7 @@ def keep_threshold(result: Evaluation, model: Path, out: Path | None = None) -> 
             "allow more with --fa-per-hour"
         )
     (contender,) = contenders_of([model], result.label)
-    data = with_threshold(contender.data, result.label, result.at)
+    data = in_form_of(model.read_bytes(), with_threshold(contender.data, result.label, result.at))
     Model(data, str(out or model)).verify()
     write_beside(out or model, lambda part: part.write_bytes(data))
     counted = int(result.curve.false_accepts[result.at])

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tinywake.coded import is_coded
 from tinywake.device.deploy.homes.romfs import image_bytes
 from tinywake.device.deploy.homes.xip import Space
 from tinywake.device.deploy.probe import Probe
@@ -30,6 +31,12 @@ def choose_home(port: str, asked: str | None, probe: Probe, space: Space | None,
     """
     if asked == "heap":
         return Home("heap", "as asked")
+    small = next((name for name, data in models.items() if is_coded(data)), None)
+    if small is not None:
+        if asked is not None:
+            raise DeviceError(f"{port}: {small} is coded, so no board reads it in place: leave --home out, or compile "
+                              "it with --no-huffman")  # fmt: skip
+        return Home("heap", "a coded model is decoded there")
     if asked == "xip":
         if space is None or probe.firmware.arch != "armv6m":
             raise DeviceError(f"{port}: only an RP2040 reads a model from its flash in place so far: leave --home out")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinywake import core
+from tinywake.coded import decoded, is_coded
 from tinywake.device.deploy.homes.choose import Home
 from tinywake.device.deploy.slots import Slot
 from tinywake.errors import DeviceError
@@ -31,7 +32,8 @@ class Wanted:
     @property
     def arena(self) -> int:
         """Bytes of heap for intermediate results and state."""
-        return int.from_bytes(self.data[12:16], "little")  # models/SPEC.md, Header
+        image = decoded(self.data) if is_coded(self.data) else self.data
+        return int.from_bytes(bytes(image[12:16]), "little")  # models/SPEC.md, Header
 
 
 @dataclass(frozen=True)
