@@ -21,6 +21,7 @@ from nets import Net
 from remote import ask
 from tiny import listening_model
 
+from tinywake.coded import decoded
 from tinywake.compiler.build import Compiled, compile_tflite
 from tinywake.compiler.memory.plan import plan
 from tinywake.compiler.occupancy import Occupant, covered
@@ -29,7 +30,7 @@ from tinywake.compiler.twm.pack import pack
 from tinywake.compiler.twm.unpack import parse
 from tinywake.core import Listener, Model
 from tinywake.device import places
-from tinywake.device.bill import make_bill
+from tinywake.device.bill import chosen_form, make_bill
 from tinywake.device.boards import HOMES, Board, board_names, load_board
 from tinywake.device.firmware import BUILDABLE, built_module, how_to_build, read_native
 from tinywake.device.targets.unix import UnixBoard
@@ -285,6 +286,28 @@ def test_weights_can_decide() -> None:
         make_bill(report, blob, board(home="heap", heap=200_000)).check("a.twm")
     with pytest.raises(ModelError, match=r"by (at least )?[\d,]+ bytes of the file system: weights and graph"):
         make_bill(report, blob, board(home="heap", ram=1_000_000, heap=900_000, storage=131_072)).check("a.twm")
+
+
+def test_a_file_is_coded_where_it_fits_in_no_other_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = heavy(weights=3000)
+    report = file_report(parse(blob))
+    roomy = board(home="heap", ram=1_000_000, heap=900_000)
+    assert roomy.memory is not None
+    over = make_bill(report, blob, roomy).storage_left + 4096
+    places_of = {
+        "ROOMY": roomy,
+        "TIGHT": replace(roomy, memory=replace(roomy.memory, storage=roomy.memory.storage - over)),
+    }
+    places_of["RAM"] = replace(roomy, memory=replace(roomy.memory, heap=200_000))
+    monkeypatch.setattr("tinywake.device.bill.load_board", places_of.__getitem__)
+    assert chosen_form(report, blob, "ROOMY", None) is blob  # decoding takes RAM
+    small = chosen_form(report, blob, "TIGHT", None)
+    assert bytes(decoded(small)) == blob
+    make_bill(report, small, places_of["TIGHT"]).check("small.twm")
+    assert chosen_form(report, blob, "TIGHT", False) is blob
+    assert chosen_form(report, blob, "ROOMY", True) == chosen_form(report, blob, None, True) == small
+    with pytest.raises(ModelError, match="of RAM"):  # what fits in neither form is refused in its plainer one
+        make_bill(report, chosen_form(report, blob, "RAM", None), places_of["RAM"]).check("a.twm")
 
 
 def test_a_board_too_small_is_exit_2_and_nothing_is_written(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ _BLOCK = 4096  # of flash, for files and for what UF2 writes
 # Heap besides code, model, arena and buffers, by gc.mem_free() on the RPI_PICO firmware of MicroPython 1.25.0
 # in rp2040js: after `import tinywake`, with tinywake.main as well, and what more a listener takes that runs
 # (tests/bench/app_heap.py).
-_APP, _APP_LISTENER, _RUNNING = 16_616, 28_360, 6_451
+_APP, _APP_LISTENER, _RUNNING = 17_512, 29_320, 6_419
 # The microphone: milliseconds of its ring and bytes of each, and of a sample in the app's buffers: int16, and before
 # that the 32-bit slots where firmware/app/port/machine/i2s.py is the driver. With rp2/i2s.py the ring is all.
 _RING, _SAMPLE = 128 * 128, 2 + 4
@@ -116,19 +116,19 @@ class Fit:
 
 
 def chosen_form(report: Report, blob: bytes, board: str | None, huffman: bool | None) -> bytes:
-    """An ordinary .twm in the form asked for (`huffman`), or that the board wants; None and None: as it is.
+    """An ordinary .twm in the form asked for (`huffman`), or that the board needs; None and None: as it is.
 
-    A board wants it coded where that is smaller and fits, unless it reads the ordinary one in place.
+    A board needs it coded where it fits in no other form: decoding takes RAM, which is scarcer than flash.
     """
-    if huffman is False or (huffman is None and board is None):
+    if huffman:
+        return coded(blob)
+    if huffman is False or board is None:
+        return blob
+    there = load_board(board)
+    if not make_bill(report, blob, there).missing:
         return blob
     small = coded(blob)
-    if huffman or board is None or small is blob:
-        return small
-    there = load_board(board)
-    plain, decoded = make_bill(report, blob, there), make_bill(report, small, there)
-    in_place = plain.home == "xip" and not plain.missing
-    return blob if in_place or (decoded.missing and not plain.missing) else small
+    return blob if make_bill(report, small, there).missing else small
 
 
 def fit(report: Report, blob: bytes, board: str | None) -> Fit:
