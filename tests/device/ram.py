@@ -33,8 +33,8 @@ _QUIET_S = 4 * 3600.0  # a board says nothing while it listens; ten minutes take
 
 
 def homes_of(target: str) -> tuple[str, ...]:
-    """Of a model: the Pico's stock firmware has no ROMFS, and nothing else has its free flash."""
-    return ("heap", "xip") if target == "rp2040" else ("heap", "romfs")
+    """Of a model: the Pico's stock firmware has no ROMFS, nor has CircuitPython; nothing else has the Pico's free flash."""
+    return {"rp2040": ("heap", "xip"), "circuitpython": ("heap",)}.get(target, ("heap", "romfs"))
 
 
 def ram_of(target: str, model: Path, clip: bytes, minutes: Mapping[str, float]) -> dict[str, Figures]:
