@@ -33,7 +33,7 @@ _QUIET_S = 4 * 3600.0  # a board says nothing while it listens; ten minutes take
 
 
 def homes_of(target: str) -> tuple[str, ...]:
-    """Of a model: the Pico's stock firmware has no ROMFS, nor has CircuitPython; nothing else has the Pico's free flash."""
+    """Of a model: the Pico's stock firmware and CircuitPython have no ROMFS; nothing else has the Pico's free flash."""
     return {"rp2040": ("heap", "xip"), "circuitpython": ("heap",)}.get(target, ("heap", "romfs"))
 
 
