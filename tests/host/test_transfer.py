@@ -44,7 +44,7 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_spoken(
 
     monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(pipeline.sources, "identity", lambda *_: "sound")
-    monkeypatch.setattr(pipeline, "_streams", None)
+    monkeypatch.setattr(pipeline, "streams_of", None)
     save_weights(tmp_path / "a.npz", training_network(NET, 1, 0.0, 1))
     (tmp_path / "recipe.toml").write_text('[word]\nlabel = "w"\n[train]\nbase = "a.npz"\n')
     with pytest.raises(ConfigError, match=r"train\.base: .*a\.npz: .* must be the same"):

@@ -26,8 +26,9 @@ Target = Annotated[
     typer.Option(
         "--target",
         # In words: importing those that are known would take longer than most commands.
-        help="host, unix, qemu-armv6m, qemu-microbit, qemu-armv7em, qemu-rv32imc, qemu-xtensawin, rp2040 (tinywake "
-        "targets says which can run here), or a serial port (the model goes onto that board: docs/deploy.md).",
+        help="host, unix, qemu-armv6m, qemu-microbit, qemu-armv7em, qemu-rv32imc, qemu-xtensawin, rp2040, "
+        "circuitpython (tinywake targets says which can run here), or a serial port (the model goes onto that "
+        "board: docs/deploy.md).",
     ),
 ]
 Through = Annotated[
