@@ -683,7 +683,7 @@ def execute_there(board: UnixBoard, code: str) -> None:
 
 
 STANDS_IN = """
-import sys, tinywake.main as m
+import tinywake.main as m
 from tinywake import handover, incoming
 from tinywake.port import port
 class Queue:
@@ -692,7 +692,7 @@ class Queue:
         if Queue.full:
             raise RuntimeError("schedule queue full")
         Queue.order = order
-sys.modules["micropython"] = Queue
+port.call_soon = Queue.schedule
 class Listening:
     listening = True
 m.listener = Listening
