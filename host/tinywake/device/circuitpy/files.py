@@ -15,32 +15,14 @@ from pathlib import Path
 from typing import Protocol
 
 from tinywake.device.deploy.copy import sha256
+from tinywake.device.deploy.probe import digests_of
 from tinywake.device.line.lines import named
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
 __all__ = ["DriveFiles", "Files", "PromptFiles", "board_digests", "parents"]
 
-_AT_ONCE = 16  # paths in one question: a board's heap may have no one piece for code that names them all
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-_HASH = """
-import hashlib
-def digest(path):
-    try:
-        f = open(path, "rb")
-    except OSError:
-        return None
-    h = hashlib.new("sha256")
-    b = bytearray(512)
-    while True:
-        n = f.readinto(b)
-        if not n:
-            break
-        h.update(memoryview(b)[:n])
-    f.close()
-    return "".join("%02x" % x for x in h.digest())
-"""
 
 _NAMES = """
 import os
@@ -220,14 +202,8 @@ class PromptFiles:
 
 def board_digests(repl: RawRepl, paths: Iterable[str]) -> dict[str, str | None]:
     """SHA-256 of each path as the board sees it; None where there is no such file."""
-    paths = list(paths)
-    repl.exec(_HASH)
-    found: dict[str, str | None] = {}
-    for at in range(0, len(paths), _AT_ONCE):
-        some = paths[at : at + _AT_ONCE]
-        answers = repl.ask(f"answer([digest('/' + p) for p in {some!r}])")
-        found.update(zip(some, answers, strict=True))
-    return found
+    there = digests_of(repl, (f"/{path}" for path in paths))  # the prompt may be in another folder
+    return {path.removeprefix("/"): digest for path, digest in there.items()}
 
 
 def parents(paths: Iterable[str]) -> list[str]:

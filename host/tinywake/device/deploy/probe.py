@@ -12,8 +12,8 @@ from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.mpy import HEAD_BYTES
 
 __all__ = [
-    "APP", "FROZEN", "HASH", "HUF_MODULE", "LIB", "MODULE", "PDM_MODULE", "PINS", "REC_MODULE", "Probe", "Romfs",
-    "look",
+    "APP", "FROZEN", "HASH", "HUF_MODULE", "LIB", "MODULE", "MODULES", "PDM_MODULE", "PINS", "REC_MODULE", "Probe",
+    "Romfs", "digests_of", "look",
 ]  # fmt: skip
 
 LIB = "lib"  # on sys.path of every board, and where MicroPython's own tools install
@@ -24,7 +24,7 @@ PDM_MODULE = f"{LIB}/_tinywake_pdm.mpy"  # for boards with a PDM microphone: the
 REC_MODULE = f"{LIB}/_tinywake_rec.mpy"  # for boards that record: its RAM is taken only then
 HUF_MODULE = f"{LIB}/_tinywake_huf.mpy"  # for boards with a coded model
 FROZEN = ".frozen"  # MicroPython's name, on sys.path, for modules in the firmware
-_MODULES = {
+MODULES = {  # our native modules: name -> file
     "_tinywake": MODULE, "_tinywake_pdm": PDM_MODULE, "_tinywake_rec": REC_MODULE, "_tinywake_huf": HUF_MODULE,
 }  # fmt: skip
 
@@ -35,7 +35,7 @@ def digest(path):
         f = open(path, "rb")
     except OSError:
         return None
-    h = hashlib.sha256()
+    h = hashlib.new("sha256") if hasattr(hashlib, "new") else hashlib.sha256()  # CircuitPython's; MicroPython's
     b = bytearray(512)
     while True:
         n = f.readinto(b)
@@ -195,7 +195,7 @@ class Probe:
     @property
     def hidden(self) -> dict[str, str]:
         """Our files -> what is imported in place of each. What lies in the firmware hides nothing: it is ours."""
-        usual = {**_MODULES, "tinywake": APP}
+        usual = {**MODULES, "tinywake": APP}
         return {usual[name]: path for name, path in self.imports.items() if path not in (usual[name], FROZEN)}
 
 
@@ -203,7 +203,7 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
     """Ask a board that was reset and whose prompt we hold. `paths`: files whose hashes are wanted."""
     paths = list(paths)
     said: dict[str, Any] = repl.ask(_INTERPRETER)
-    digests = _of_each(repl, HASH, "digest", paths)
+    digests = digests_of(repl, paths)
     files: dict[str, Any] = repl.ask(f"import os\nPINS = {PINS!r}\n" + _FILES)
     imports, heads = _imports(repl, [path for path in paths if digests[path]], bool(said["builtin"]))
     app, board = repl.ask(_BUILT_IN) if imports.get("tinywake") == FROZEN else (None, files["board"])
@@ -228,6 +228,11 @@ def look(repl: RawRepl, paths: Iterable[str]) -> Probe:
     )
 
 
+def digests_of(repl: RawRepl, paths: Iterable[str]) -> dict[str, str | None]:
+    """SHA-256 of each file as the board sees it, in hex; None where there is none."""
+    return _of_each(repl, HASH, "digest", list(paths))
+
+
 def _of_each(repl: RawRepl, code: str, function: str, paths: list[str]) -> dict[str, str | None]:
     """What a function that `code` defines gives for each path, asked a few at a time."""
     repl.exec(code)
@@ -240,7 +245,7 @@ def _of_each(repl: RawRepl, code: str, function: str, paths: list[str]) -> dict[
 def _imports(repl: RawRepl, paths: list[str], builtin: bool) -> tuple[dict[str, str], dict[str, bytes]]:
     """`paths`: files that are there."""
     # What is built in comes before any path.
-    names = ["tinywake", *([] if builtin else _MODULES)]
+    names = ["tinywake", *([] if builtin else MODULES)]
     found: dict[str, str | None] = repl.ask(f"FROZEN = {FROZEN!r}\nNAMES = {names!r}\n" + _IMPORTS)
     native = [path for path in dict.fromkeys([*paths, *found.values()]) if path and path.endswith(".mpy")]
     heads = _of_each(repl, f"COUNT = {HEAD_BYTES}\n" + _HEAD, "head", native)

@@ -19,7 +19,7 @@ from tinywake.device.deploy.models.place import place
 from tinywake.device.deploy.models.rom import check_names, gate_in_rom
 from tinywake.device.deploy.models.wanted import ANY, FITS, NONE, Placed, Wanted, read_model
 from tinywake.device.deploy.plan import Plan, for_firmware, make_plan, twins, wanted_files
-from tinywake.device.deploy.probe import APP, HUF_MODULE, MODULE, PDM_MODULE, PINS, REC_MODULE, Probe, look
+from tinywake.device.deploy.probe import APP, MODULES, PINS, Probe, look
 from tinywake.device.deploy.report import DeployReport, measure
 from tinywake.device.deploy.slots import chosen, clear_role, try_open
 from tinywake.device.line.rawrepl import RawRepl
@@ -137,7 +137,7 @@ def _put(
     """Everything onto the board and old code off it, each model in its home and selected: the one that hears first."""
     with RawRepl(port) as repl:
         repl.reset()  # what ran there is gone, and its memory free
-        probe = look(repl, [*files, *twins(files), PINS, MODULE, PDM_MODULE, REC_MODULE, HUF_MODULE])
+        probe = look(repl, [*files, *twins(files), PINS, *MODULES.values()])
         files = for_firmware(files, probe)
         coded = any(is_coded(each.data) for each in models)
         plan = make_plan(port, files, probe, board, recorder=choices.recorder, coded=coded)

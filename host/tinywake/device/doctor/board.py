@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tinywake.device.boards import Board, board_names, load_board
 from tinywake.device.deploy.plan import cannot_be, for_firmware, twins, wanted_files
-from tinywake.device.deploy.probe import HUF_MODULE, MODULE, PDM_MODULE, PINS, REC_MODULE, Probe, look
+from tinywake.device.deploy.probe import MODULES, PINS, Probe, look
 from tinywake.device.doctor.files import look_at_files, may_import
 from tinywake.device.doctor.findings import Finding, fault, fine, from_error, note
 from tinywake.device.doctor.models import look_at_models
@@ -25,7 +25,7 @@ def look_at_board(repl: RawRepl, name: str | None) -> Iterator[Finding]:
     """Look at a board whose prompt we hold. `name`: under boards/; None: as the pins on it say."""
     repl.reset()
     files = wanted_files(None, start=True)
-    probe = look(repl, [*files, *twins(files), PINS, MODULE, PDM_MODULE, REC_MODULE, HUF_MODULE])
+    probe = look(repl, [*files, *twins(files), PINS, *MODULES.values()])
     files = for_firmware(files, probe)
     board = _board(name or probe.board)
     yield from _firmware(repl.port, probe)

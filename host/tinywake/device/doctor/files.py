@@ -10,7 +10,7 @@ from tinywake import __version__
 from tinywake.device.boards import Board
 from tinywake.device.deploy.copy import sha256
 from tinywake.device.deploy.plan import MAIN, cannot_be, propose, remove_by_hand, twins
-from tinywake.device.deploy.probe import APP, HUF_MODULE, MODULE, PDM_MODULE, PINS, REC_MODULE, Probe
+from tinywake.device.deploy.probe import APP, MODULE, MODULES, PINS, Probe
 from tinywake.device.doctor.findings import Finding, fault, fine, note
 from tinywake.device.firmware import module_for
 from tinywake.device.mpy import built_for, why_refused
@@ -126,8 +126,8 @@ def _modules(port: str, probe: Probe, deploy: str) -> Iterator[Finding]:
     if module is None:
         return
     yield _module(probe, MODULE, module, deploy)
-    for path in (PDM_MODULE, REC_MODULE, HUF_MODULE):  # which only boards have that need them
-        if probe.digests.get(path) is not None:
+    for path in MODULES.values():
+        if path != MODULE and probe.digests.get(path) is not None:  # the others only boards have that need them
             yield _module(probe, path, module.with_name(Path(path).name), deploy)
 
 
