@@ -38,7 +38,15 @@ __all__ = [
 _NEAR = 60  # near words of "auto"
 _WORDS = 32  # labels of one detector (models/SPEC.md)
 CODECS = ("mu-law", "ima-adpcm", "opus")  # [augment] codecs
-SQUEEZES = ("distil", "blocks", "channels", "weights", "quantise", "cluster")  # [compress] stages, in this order
+SQUEEZES = (
+    "distil",
+    "blocks",
+    "channels",
+    "weights",
+    "quantise",
+    "cluster",
+    "code",
+)  # [compress] stages, in this order
 
 
 @dataclass(frozen=True)
@@ -189,9 +197,9 @@ class DetectorConfig:
 
 @dataclass(frozen=True)
 class Compress:
-    """[compress]: what `tinywake compress` does to the trained network. A stage is a training of its own."""
+    """[compress]: what `tinywake compress` does to the trained network. A stage but "code" is a training of its own."""
 
-    stages: tuple[str, ...] = _key(("distil", "channels", "quantise", "cluster"), least=1)
+    stages: tuple[str, ...] = _key(("distil", "channels", "quantise", "cluster", "code"), least=1)
     limit: float = _key(1.0, 0.0, 100.0)  # points of the miss rate that the stages together may cost
     teachers: tuple[str, ...] = _key(())  # weights.npz beside the recipe's own network, relative to the recipe
     soft: float = _key(0.5, 0.0, 1.0)  # share of the loss that is the teachers' word, in every stage

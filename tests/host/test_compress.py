@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 from test_learn import RECIPE, streams
 
 from tinywake.audio.dataset import NEGATIVE, Dataset
+from tinywake.coded import decoded
 from tinywake.compiler.tflite.read import read_tflite
 from tinywake.config import Compress, Network, Recipe
 from tinywake.errors import ConfigError
-from tinywake.pipeline.compression.row import entropy_bytes, weights_of
+from tinywake.pipeline.compression.row import weights_of
+from tinywake.pipeline.evaluation.run import evaluate
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 pytest.importorskip("tensorflow", reason="tensorflow is not installed (pip install 'tinywake[train]')")
@@ -126,11 +130,6 @@ def test_a_share_of_the_weights_is_zero_when_training_has_settled() -> None:
     assert np.array_equal(form.nearest("time_0.0", whole["time_0.0"]), whole["time_0.0"])
 
 
-def test_entropy_of_two_values_is_a_bit_each() -> None:
-    assert entropy_bytes([np.array([3, -3] * 40, np.int8)]) == 10
-    assert entropy_bytes([np.zeros(100, np.int8)]) == 0
-
-
 def test_a_teacher_that_sees_more_is_refused(data: Dataset) -> None:
     from tinywake.learn.compress.teach import soft_targets
 
@@ -168,7 +167,7 @@ def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(recipe: Recipe, data: Dataset, trained: Path, out: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def run(recipe: Recipe, data: Dataset, trained: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **asked):  # type: ignore[no-untyped-def]
     from tinywake.pipeline.compression import run
 
     monkeypatch.setenv("TINYWAKE_CACHE", str(out.parent / "cache"))
@@ -177,15 +176,16 @@ def run(recipe: Recipe, data: Dataset, trained: Path, out: Path, monkeypatch: py
     monkeypatch.setattr(run, "streams_of", lambda *args: data)
     monkeypatch.setattr(run.sources, "identity", lambda *args: "sound")
     seen: list[tuple[str, float]] = []
-    result = run.compress(out.parent / "recipe.toml", out, run.Asked(trained=trained), lambda *told: seen.append(told))
+    asked = run.Asked(trained=trained, **asked)
+    result = run.compress(out.parent / "recipe.toml", out, asked, lambda *told: seen.append(told))
     return result, seen
 
 
 RECIPE_SMALLER = replace(
     RECIPE,
     compress=Compress(
-        stages=("distil", "channels", "weights", "cluster"), limit=100.0, steps=24, learning_rate=2e-3, rounds=1,
-        channels=0.5, sparsity=0.4, values=8, first_filters=12, filters=(12, 8),
+        stages=("distil", "channels", "weights", "cluster", "code"), limit=100.0, steps=24,
+        learning_rate=2e-3, rounds=1, channels=0.5, sparsity=0.4, values=8, first_filters=12, filters=(12, 8),
     ),
     train=replace(RECIPE.train, steps=60),
 )  # fmt: skip
@@ -195,7 +195,7 @@ def test_every_stage_and_again(data: Dataset, trained: Path, tmp_path: Path, mon
     out = tmp_path / "out"
     result, seen = run(RECIPE_SMALLER, data, trained, out, monkeypatch)
     rows = {row.stage: row for row in result.rows}
-    assert list(rows) == ["trained", "distil", "channels", "weights", "cluster"]
+    assert list(rows) == ["trained", "distil", "channels", "weights", "cluster", "code"]
     assert not result.stopped
     assert rows["distil"].network.filters == (12, 8)
     assert (rows["channels"].network.first_filters, rows["channels"].network.filters) == (8, (8, 4))
@@ -205,14 +205,21 @@ def test_every_stage_and_again(data: Dataset, trained: Path, tmp_path: Path, mon
     assert rows["cluster"].coded_bytes < rows["channels"].coded_bytes
     for weights in weights_of(read_tflite(out / "model.tflite")):
         assert len(np.unique(weights)) <= 8
-    assert (out / "model.twm").stat().st_size == rows["cluster"].file_bytes
+    ordinary = (out / "stages" / "4-cluster" / "model.twm").read_bytes()
+    assert len(ordinary) == rows["cluster"].file_bytes
+    blob = (out / "model.twm").read_bytes()
+    assert len(blob) == rows["code"].file_bytes == rows["cluster"].coded_bytes < len(ordinary)
+    assert decoded(blob).tobytes() == ordinary
+    assert rows["code"].missed == rows["cluster"].missed
+    assert rows["code"].ram_bytes > rows["cluster"].ram_bytes  # it lies in RAM, and so does the decoder
     shares = [done for _, done in seen]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
     card = (out / "CARD.md").read_text()
     assert "|cluster|" in card
     assert "0.5 an hour" in card
-    assert json.loads((out / "compress.json").read_text())["kept"] == "cluster"
+    assert f"| file | {len(blob):,} bytes" in card
+    assert json.loads((out / "compress.json").read_text())["kept"] == "code"
     assert (out / "compress.png").read_bytes().startswith(b"\x89PNG")
 
     # Nothing has changed: nothing is trained, and the last stage alone where only its own key has.
@@ -224,8 +231,8 @@ def test_every_stage_and_again(data: Dataset, trained: Path, tmp_path: Path, mon
     assert again.facts() == result.facts()
     strict = replace(RECIPE_SMALLER, compress=replace(RECIPE_SMALLER.compress, values=4))
     changed, seen = run(strict, data, trained, out, monkeypatch)
-    assert {stage for stage, _ in seen} == {"cluster, 4 of 4"}
-    assert changed.rows[3].facts() == result.rows[3].facts()
+    assert {stage for stage, _ in seen} == {"cluster, 4 of 5"}
+    assert changed.rows[3].facts(0.5) == result.rows[3].facts(0.5)
     assert all(len(np.unique(weights)) <= 4 for weights in weights_of(read_tflite(out / "model.tflite")))
 
 
@@ -240,6 +247,49 @@ def test_a_stage_that_costs_too_much_is_the_last(data: Dataset, trained: Path, t
     assert "compress.limit" in result.lines()[-2]
     assert (out / "model.twm").read_bytes() == (out / "stages" / "0-trained" / "model.twm").read_bytes()
     assert "The file is the network after trained" in (out / "CARD.md").read_text()
+
+
+def test_people_who_train_nothing_judge(data: Dataset, trained: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    clips = {name: tmp_path / name for name in ("word", "talk")}
+    for number, folder in enumerate(clips.values()):
+        folder.mkdir()
+        for clip in range(3):
+            pcm = np.random.default_rng([number, clip]).integers(-9000, 9000, 16_000).astype(np.int16)
+            soundfile.write(folder / f"{clip}.wav", pcm, 16_000)
+    recipe = replace(RECIPE, compress=Compress(stages=("code",), limit=0.0))
+    judges = {"positives": (clips["word"],), "negatives": (clips["talk"],)}
+    result, _ = run(recipe, data, trained, tmp_path / "out", monkeypatch, **judges)
+    first, last = result.rows
+    assert last.people is not None
+    assert last.people.positives == 3
+    assert last.people.hours == pytest.approx(3 / 3600)
+    assert np.array_equal(last.people.misses, evaluate([result.model], *judges.values()).models[0].curve.misses)
+    assert "people miss" in result.lines()[0]
+    assert last.judged(0.5) == (
+        last.facts(0.5)["people"]["missed"],
+        last.facts(0.5)["people"]["false_accepts_per_hour"],
+    )
+    again, _ = run(recipe, data, trained, tmp_path / "out", monkeypatch, **judges)
+    assert again.facts() == result.facts()
+
+    # Other clips, other figures; nobody, none.
+    shutil.copyfile(clips["word"] / "0.wav", clips["word"] / "3.wav")
+    more, _ = run(recipe, data, trained, tmp_path / "out", monkeypatch, **judges)
+    assert more.rows[0].people.positives == 4
+    none, _ = run(recipe, data, trained, tmp_path / "out", monkeypatch)
+    assert none.rows[0].people is None
+    assert none.rows[0].judged(0.5) == (first.missed, first.false_accepts_per_hour)
+    assert "people miss" not in none.lines()[0]
+
+
+def test_people_without_other_speech_are_refused(tmp_path: Path) -> None:
+    from tinywake.pipeline.compression.people import People
+
+    assert People.of((), (), 1) is None
+    with pytest.raises(ConfigError, match="give --positives and --negatives"):
+        People.of((tmp_path,), (), 1)
+    with pytest.raises(ConfigError, match="several words"):
+        People.of((tmp_path,), (tmp_path,), 2)
 
 
 def test_an_interrupted_stage_goes_on_to_the_same_weights(data: Dataset, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -51,13 +51,17 @@ def compress(
     ] = None,
     board: Annotated[str, typer.Option(help="Whose flash and RAM are meant.")] = "RPI_PICO",
     target: Annotated[str | None, typer.Option(help="Count the cycles of a step there, as bench does.")] = None,
+    positives: Annotated[
+        list[Path] | None, typer.Option(help="Folder or CSV with the word, by people who train nothing: they judge.")
+    ] = None,
+    negatives: Annotated[list[Path] | None, typer.Option(help="Folder or CSV without it, likewise.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a trained word smaller, stage by stage, and say what each stage cost; 2 where one cost too much."""
     from tinywake.pipeline.compression.run import Asked
     from tinywake.pipeline.compression.run import compress as run
 
-    asked = Asked(tuple(data or ()), trained, board, target)
+    asked = Asked(tuple(data or ()), trained, board, target, tuple(positives or ()), tuple(negatives or ()))
     with stages("starting") as advance:
         result = run(
             recipe, out or recipe.parent / "compressed", asked, advance, lambda text: err.print(f"warning: {text}")

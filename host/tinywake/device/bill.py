@@ -32,6 +32,7 @@ _RING_RP2, _SAMPLE_RP2 = 128 * 64, 2
 _DECODING = 768 + 7_780
 _NAMED = 3  # tensors in a message
 _MODULE, _WEIGHTS, _RESULTS = "interpreter module and app", "weights and graph", "intermediate results"
+_DECODER = "decoder"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class Bill:
     limit: str  # what is nearest to its limit, and what decides that
     notes: tuple[str, ...]
     missing: tuple[str, ...]  # by how many bytes it does not fit, and what decides that
+
+    @property
+    def network(self) -> tuple[int, int]:
+        """RAM and flash of the network alone: its file, decoding that, and what it computes."""
+        own = [entry for entry in self.entries if entry.what in (_WEIGHTS, _RESULTS, _DECODER)]
+        return sum(entry.ram for entry in own), sum(entry.flash for entry in own)
 
     def check(self, name: str) -> None:
         """Raise ModelError where it does not fit: by how many bytes, and which tensors decide it."""
@@ -222,9 +229,9 @@ def _decoder(board: Board) -> tuple[Entry, list[str]]:
     path = main.with_name("_tinywake_huf.mpy") if main else None
     if path is None or not path.is_file():
         note = f"_tinywake_huf for {board.arch} is not built here and not counted: {how_to_build(board.arch)}"
-        return Entry("decoder", _DECODING, 0), [note]
+        return Entry(_DECODER, _DECODING, 0), [note]
     native = read_native(path)
-    return Entry("decoder", native.ram + _DECODING, _blocks(native.file_bytes), f"{native.ram:,} of them code"), []
+    return Entry(_DECODER, native.ram + _DECODING, _blocks(native.file_bytes), f"{native.ram:,} of them code"), []
 
 
 def _decides(report: Report, entry: Entry) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinywake.audio.dataset import Dataset
 from tinywake.compiler.build import Compiled, compile_tflite
+from tinywake.compiler.coding.encode import coded
 from tinywake.compiler.graph import Conv2D, FullyConnected
 from tinywake.compiler.report import file_report
 from tinywake.compiler.twm.unpack import unpack
@@ -20,7 +22,8 @@ from tinywake.device.bill import make_bill
 from tinywake.device.boards import load_board
 from tinywake.files import write_beside
 from tinywake.pipeline.benching import bench
-from tinywake.pipeline.compression.row import Row, entropy_bytes, figures, weights_of
+from tinywake.pipeline.compression.people import People
+from tinywake.pipeline.compression.row import Row, figures, weights_of
 from tinywake.pipeline.listening import listening_of
 from tinywake.pipeline.train import threshold_of
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from tinywake.learn.compress.arrays import Arrays
     from tinywake.learn.judge import Judgement
 
-__all__ = ["Scales", "compiled_of", "priced"]
+__all__ = ["Prices", "Scales", "compiled_of"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Scales:
             parameters=sum(each.size for each in numbers),
             nonzero=sum(int(np.count_nonzero(each)) for each in numbers),
             file_bytes=len(compiled.blob),
-            coded_bytes=len(compiled.blob) - sum(each.size for each in weights) + entropy_bytes(weights),
+            coded_bytes=len(coded(compiled.blob)),
             macs=compiled.graph.macs(),
             missed=missed,
             missed_in_training=judged.curve.misses_at(budget),
@@ -78,15 +81,30 @@ class Scales:
         )
 
 
-def priced(row: Row, model: Path, board: str, target: str | None) -> Row:
-    """The row with a board's flash and RAM, and with the cycles, or what the target counts, of one step."""
-    bill = make_bill(file_report(unpack(model)), model.read_bytes(), load_board(board))
-    taken = bill.entries[2:4]  # the file, and what it computes
-    flash, ram = sum(entry.flash for entry in taken), sum(entry.ram for entry in taken)
-    if target is None:
-        return replace(row, flash_bytes=flash, ram_bytes=ram, cycles=None, unit="")
-    counts = bench(model, target).counts
-    return replace(row, flash_bytes=flash, ram_bytes=ram, cycles=counts.network, unit=f"{counts.unit} on {target}")
+@dataclass(frozen=True)
+class Prices:
+    """What a row's file costs on a board, on a target that counts, and in misses of people; each but the first may be
+    left out."""
+
+    board: str
+    target: str | None = None
+    people: People | None = None
+
+    @cached_property
+    def known(self) -> list[str | None]:
+        """What the figures depend on besides the file."""
+        return [self.board, self.target, None if self.people is None else self.people.identity()]
+
+    def of(self, row: Row, model: Path) -> Row:
+        """The row with all that it costs."""
+        bill = make_bill(file_report(unpack(model)), model.read_bytes(), load_board(self.board))
+        ram, flash = bill.network
+        heard = None if self.people is None else self.people.curve(model)
+        row = replace(row, flash_bytes=flash, ram_bytes=ram, people=heard, cycles=None, unit="")
+        if self.target is None:
+            return row
+        counts = bench(model, self.target).counts
+        return replace(row, cycles=counts.network, unit=f"{counts.unit} on {self.target}")
 
 
 def compiled_of(tflite: Path, recipe: Recipe, threshold: int, provenance: dict[str, str]) -> Compiled:

@@ -31,7 +31,7 @@ class CompressResult:
             "label": self.label,
             "false_accepts_per_hour": self.per_hour,
             "board": self.board,
-            "rows": [row.facts() for row in self.rows],
+            "rows": [row.facts(self.per_hour) for row in self.rows],
             "kept": self.rows[self.kept].stage,
             "stopped": self.stopped,
             "uncounted": self.uncounted,
@@ -40,11 +40,12 @@ class CompressResult:
     def lines(self) -> list[str]:
         """For people."""
         first, last = self.rows[0], self.rows[self.kept]
+        missed, before = (100 * row.judged(self.per_hour)[0] for row in (last, first))
         return [
             *table(self.rows, self.per_hour)[0],
             *self._notes(),
             f"{self.model}: {last.file_bytes:,} bytes after {last.stage}, {first.file_bytes:,} before; "
-            f"missed {100 * last.missed:.1f} %, {100 * first.missed:.1f} % before",
+            f"missed {missed:.1f} %, {before:.1f} % before",
         ]
 
     def section(self) -> str:

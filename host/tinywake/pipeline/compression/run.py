@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinywake.audio import sources
+from tinywake.compiler.coding.encode import coded
 from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.device.boards import load_board
 from tinywake.errors import ConfigError
@@ -20,7 +21,8 @@ from tinywake.evaluate.plots import plot_det
 from tinywake.files import cache_folder, check_writable, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.card import card
-from tinywake.pipeline.compression.measure import Scales, compiled_of, priced
+from tinywake.pipeline.compression.measure import Prices, Scales, compiled_of
+from tinywake.pipeline.compression.people import People
 from tinywake.pipeline.compression.picture import plot_stages
 from tinywake.pipeline.compression.result import CompressResult
 from tinywake.pipeline.compression.row import Row
@@ -32,13 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "compress"]
 
-_FORMAT = 1  # change it when the same inputs give other networks
+_FORMAT = 2  # change it when the same inputs give other networks
 _FILES = ("weights.npz", "model.tflite", "model.twm")
 _STAGES = 8  # runs, under way or interrupted, whose states stay in the cache
 # The keys of [compress] that a stage alone depends on; on the others but `stages` and `limit` all of them do.
 _OWN = {
     "distil": ("first_filters", "filters"), "blocks": ("blocks",), "channels": ("channels", "rounds"),
-    "weights": ("sparsity",), "quantise": (), "cluster": ("values",),
+    "weights": ("sparsity",), "quantise": (), "cluster": ("values",), "code": (),
 }  # fmt: skip
 _COMMON = ("soft", "temperature", "steps", "learning_rate")
 
@@ -51,6 +53,8 @@ class Asked:
     trained: Path | None = None  # None: beside the recipe
     board: str = "RPI_PICO"  # whose flash and RAM are meant
     target: str | None = None  # that counts cycles
+    positives: tuple[Path, ...] = ()  # clips of people who train nothing: they judge the stages
+    negatives: tuple[Path, ...] = ()
 
 
 def compress(
@@ -68,7 +72,8 @@ def compress(
     """
     recipe = load_recipe(recipe_path)
     trained_in = asked.trained or recipe_path.parent
-    load_board(asked.board)  # a name that is not known is told before the training, not after
+    load_board(asked.board)  # what is not known is told before the training, not after
+    prices = Prices(asked.board, asked.target, People.of(asked.positives, asked.negatives, len(recipe.words)))
     check_writable(out / "model.twm", new_folder=True)
     if out.resolve() == trained_in.resolve():
         raise ConfigError(f"{out}: holds the trained network, which would be lost; write to another folder")
@@ -76,7 +81,7 @@ def compress(
     data = streams_of(recipe, asked.data, sources.identity(recipe, asked.data), progress, warn)
     with diary_in(cache_folder() / "tensorflow.log"):
         provenance = {"recipe": recipe_path.name, "inputs": base.key}
-        run = _Run(recipe_path.parent, out, Scales(recipe, data, provenance), (asked.board, asked.target))
+        run = _Run(recipe_path.parent, out, Scales(recipe, data, provenance), prices)
         rows, stopped = run.all(trained_in / "weights.npz", base.key, progress or (lambda stage, done: None))
     kept = len(rows) - (2 if stopped else 1)
     uncounted = "" if asked.target else "cycles: not counted; --target rp2040 counts them on an emulated Pico"
@@ -91,8 +96,8 @@ def compress(
 class _Run:
     """The stages of one recipe, and where each of them leaves its network."""
 
-    def __init__(self, beside: Path, out: Path, scales: Scales, prices: tuple[str, str | None]) -> None:
-        """beside: the recipe's folder. prices: the board and the target of ``priced``."""
+    def __init__(self, beside: Path, out: Path, scales: Scales, prices: Prices) -> None:
+        """beside: the recipe's folder."""
         self.recipe, self.scales = scales.recipe, scales
         self._names = ("trained", *scales.recipe.compress.stages)
         self._beside, self._out, self._prices = beside, out, prices
@@ -114,19 +119,23 @@ class _Run:
         teachers = [arrays, *teachers]
         key = fingerprint(_FORMAT, key, [_digest(each) for each in teachers])
         rows = [self._first(arrays, key)]
-        config = self.recipe.compress
+        config, budget = self.recipe.compress, self.recipe.detector.false_accepts_per_hour
         shop: Workshop | None = None
-        shares = [self.recipe.train.steps if name == "distil" else config.steps for name in config.stages]
+        steps = {"distil": self.recipe.train.steps, "code": 0}
+        shares = [steps.get(name, config.steps) for name in config.stages]
+        whole = max(1, sum(shares))
         for number, name in enumerate(config.stages, 1):
             key = fingerprint(key, name, [getattr(config, field) for field in (*_COMMON, *_OWN[name])])
-            before, mine = sum(shares[: number - 1]) / sum(shares), shares[number - 1] / sum(shares)
+            before, mine = sum(shares[: number - 1]) / whole, shares[number - 1] / whole
             label = f"{name}, {number} of {len(config.stages)}"
 
             def advance(done: float, label: str = label, before: float = before, mine: float = mine) -> None:
                 progress(label, before + done * mine)
 
             row = self._finished(number, key)
-            if row is None:
+            if row is None and name == "code":
+                row = self._coded(number, key, rows[-1])
+            elif row is None:
                 kept = cache_folder() / "compress" / key[:40]
                 shop = replace(shop, kept=kept) if shop else self._workshop(teachers, kept, advance)
                 tuned = shop.run(name, arrays, advance)
@@ -136,7 +145,7 @@ class _Run:
             else:
                 arrays = read_arrays(self.folder(number) / "weights.npz", name)
             rows.append(row)
-            lost = 100 * (row.missed - rows[0].missed)
+            lost = 100 * (row.judged(budget)[0] - rows[0].judged(budget)[0])
             if lost > config.limit + 1e-9:
                 return rows, (
                     f"{name} was the last stage: {lost:.1f} points more are missed than by the trained network, the "
@@ -188,9 +197,19 @@ class _Run:
         row = self.scales.weigh(self._names[number], arrays, judged, folder)
         return self._noted(row, folder, key)
 
+    def _coded(self, number: int, key: str, before: Row) -> Row:
+        """The network of the stage before, its file in the smallest form."""
+        folder, source = self.folder(number), self.folder(number - 1)
+        (folder / "row.json").unlink(missing_ok=True)
+        for name in _FILES:
+            write_beside(folder / name, partial(shutil.copyfile, source / name))
+        blob = coded((source / "model.twm").read_bytes())
+        write_beside(folder / "model.twm", lambda part: part.write_bytes(blob))
+        return self._noted(replace(before, stage="code", file_bytes=len(blob)), folder, key)
+
     def _noted(self, row: Row, folder: Path, key: str) -> Row:
-        row = priced(row, folder / "model.twm", *self._prices)
-        record = {"key": key, "sha256": _content(folder), "prices": self._prices, "row": row.record()}
+        row = self._prices.of(row, folder / "model.twm")
+        record = {"key": key, "sha256": _content(folder), "prices": self._prices.known, "row": row.record()}
         text = json.dumps(record, indent=1) + "\n"
         write_beside(folder / "row.json", lambda part: part.write_text(text, encoding="utf-8"))
         return row
@@ -203,7 +222,7 @@ class _Run:
             if record["key"] != key or record["sha256"] != _content(folder):
                 return None
             row = Row.of(record["row"])
-            if record["prices"] == list(self._prices):
+            if record["prices"] == self._prices.known:
                 return row
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -226,6 +245,7 @@ def _write(result: CompressResult, recipe: Recipe, data_dirs: Sequence[Path], fo
     for name in _FILES:
         write_beside(out / name, partial(shutil.copyfile, folder / name))
     compiled = compiled_of(folder / "model.tflite", recipe, row.threshold, scales.provenance)
+    compiled = replace(compiled, blob=(out / "model.twm").read_bytes())
     described = card(
         replace(recipe, network=row.network), data_dirs, compiled, row.curve, row.threshold, scales.data.voices
     )
@@ -233,6 +253,6 @@ def _write(result: CompressResult, recipe: Recipe, data_dirs: Sequence[Path], fo
     write_beside(out / "CARD.md", lambda part: part.write_text(text, encoding="utf-8"))
     curves = {each.stage: each.curve for each in (result.rows[0], row)}
     plot_det(curves, out / "det.png", result.label)
-    plot_stages(result.rows, out / "compress.png", result.label)
+    plot_stages(result.rows, result.per_hour, out / "compress.png", result.label)
     facts = {name: value for name, value in result.facts().items() if name != "model"}
     write_beside(out / "compress.json", lambda part: part.write_text(json.dumps(facts, indent=1) + "\n"))
