@@ -204,6 +204,7 @@ class Compress:
     teachers: tuple[str, ...] = _key(())  # weights.npz beside the recipe's own network, relative to the recipe
     soft: float = _key(0.5, 0.0, 1.0)  # share of the loss that is the teachers' word, in every stage
     temperature: float = _key(2.0, 0.5, 20.0)  # of it: higher tells more of what is not the word
+    hints: float = _key(0.0, 0.0, 10.0)  # "distil": weight of saying what the trained network's head reads; 0: none
     steps: int = _key(800, 4, 1_000_000)  # of a stage; "distil" takes those of [train], and its rate
     learning_rate: float = _key(5e-4, 1e-7, 1.0)
     first_filters: int | None = _key(None, 1, 256)  # "distil": of the network that learns; none: as in [network]

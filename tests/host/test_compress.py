@@ -138,6 +138,41 @@ def test_a_teacher_that_sees_more_is_refused(data: Dataset) -> None:
         soft_targets(data, [larger], STRIDE, 2.0)
 
 
+def test_a_hint_is_what_the_head_reads(data: Dataset) -> None:
+    from tinywake.learn.compress.teach import hints_of
+
+    teacher = arrays()
+    teacher["mix_1.0"][..., 2] = 0  # a channel that says the same at every step
+    hints = hints_of(data, teacher, STRIDE, 0.5).features.astype(np.float64)
+    head = teacher["head.0"].shape[0]
+    assert hints.shape == (80, 36 + head - 1, teacher["head.0"].shape[1])
+    spread = hints.std(axis=(0, 1))
+    assert spread[2] == 0
+    np.testing.assert_allclose(np.delete(spread, 2), 1, atol=0.01)
+
+
+def test_hints_reach_the_network_that_learns(data: Dataset, tmp_path: Path) -> None:
+    from tinywake.learn.compress.arrays import model_of
+    from tinywake.learn.compress.stages import Workshop
+    from tinywake.learn.compress.teach import features_of, hints_of
+
+    teacher = arrays()
+    wanted = hints_of(data, teacher, STRIDE, 1.0).features.astype(np.float64).reshape(-1, RECIPE.network.filters[-1])
+    told = np.full((80, 36, 1), 0.1, np.float32)
+
+    def unsaid(hints: float) -> float:
+        """Share of the teacher's variance that no linear map finds in the features of what has learnt."""
+        config = Compress(first_filters=12, filters=(12, 8), hints=hints)
+        recipe = replace(RECIPE, compress=config, train=replace(RECIPE.train, steps=60))
+        shop = Workshop(data, recipe, told, tmp_path / str(hints), teacher)
+        student = model_of(shop.run("distil", teacher, lambda done: None).arrays, STRIDE, 0)
+        said = np.asarray(features_of(student)(data.features.astype(np.float32) + 128.0, training=False))
+        said = np.concatenate([said, np.ones_like(said[..., :1])], axis=-1).reshape(len(wanted), -1)
+        return float(((wanted - said @ np.linalg.lstsq(said, wanted, rcond=None)[0]) ** 2).mean())
+
+    assert unsaid(10.0) < 0.8 * unsaid(0.0)
+
+
 def test_a_file_that_holds_no_network_is_refused(tmp_path: Path) -> None:
     from tinywake.learn.compress.arrays import read_arrays
 
@@ -151,7 +186,7 @@ def test_a_file_that_holds_no_network_is_refused(tmp_path: Path) -> None:
 def test_no_block_can_leave(data: Dataset, tmp_path: Path) -> None:
     from tinywake.learn.compress.stages import Workshop
 
-    shop = Workshop(data, RECIPE, np.zeros((80, 36, 1), np.float32), tmp_path)
+    shop = Workshop(data, RECIPE, np.zeros((80, 36, 1), np.float32), tmp_path, arrays())
     with pytest.raises(ConfigError, match=r"compress.blocks = 1: 0 can leave; .* 40 frames"):
         shop.run("blocks", arrays(), lambda done: None)
 
@@ -304,11 +339,11 @@ def test_an_interrupted_stage_goes_on_to_the_same_weights(data: Dataset, tmp_pat
         if done >= 0.8:
             raise KeyboardInterrupt
 
-    whole = Workshop(data, recipe, told, tmp_path / "a").run("cluster", arrays(), lambda done: None)
+    whole = Workshop(data, recipe, told, tmp_path / "a", arrays()).run("cluster", arrays(), lambda done: None)
     with pytest.raises(KeyboardInterrupt):
-        Workshop(data, recipe, told, tmp_path / "b").run("cluster", arrays(), stop)
+        Workshop(data, recipe, told, tmp_path / "b", arrays()).run("cluster", arrays(), stop)
     seen: list[float] = []
-    again = Workshop(data, recipe, told, tmp_path / "b").run("cluster", arrays(), seen.append)
+    again = Workshop(data, recipe, told, tmp_path / "b", arrays()).run("cluster", arrays(), seen.append)
     assert min(seen) >= 0.6
     for name, value in whole.arrays.items():
         assert np.array_equal(value, again.arrays[name]), name

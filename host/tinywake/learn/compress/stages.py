@@ -19,7 +19,7 @@ from tinywake.learn.compress import narrow
 from tinywake.learn.compress.arrays import Arrays, arrays_of, cropped, model_of, network_of
 from tinywake.learn.compress.folded import folded, grid_network
 from tinywake.learn.compress.forms import Codebooks, Form, Sparse
-from tinywake.learn.compress.teach import soft_targets
+from tinywake.learn.compress.teach import hints_of, soft_targets
 from tinywake.learn.compress.tune import Course, Tuned, tune
 from tinywake.learn.networks import training_network
 
@@ -37,12 +37,16 @@ class Workshop:
     recipe: Recipe
     told: NDArray[np.float32]
     kept: Path
+    teacher: Arrays  # the trained network, which gives the hints
 
     @classmethod
     def of(cls, data: Dataset, recipe: Recipe, teachers: Sequence[Arrays], kept: Path) -> Workshop:
-        """Ask the teachers. Raises ConfigError for one that sees more frames than the streams were made for."""
+        """Ask the teachers, the trained network first.
+
+        Raises ConfigError for one that sees more frames than the streams were made for.
+        """
         told = soft_targets(data, teachers, recipe.network.stride, recipe.compress.temperature)
-        return cls(data, recipe, told, kept)
+        return cls(data, recipe, told, kept, teachers[0])
 
     def run(self, stage: str, arrays: Arrays, progress: Progress) -> Tuned:
         """A stage by its name. Raises ConfigError where the network has not what the recipe wants to take away."""
@@ -63,9 +67,14 @@ class Workshop:
             net, first_filters=config.first_filters or net.first_filters, filters=config.filters or net.filters
         )
         if student == network_of(arrays, net.stride):
-            return self._train(arrays, Form(), progress, "distil", config.steps)
-        begin = arrays_of(training_network(student, self.data.outputs, 0.0, train.seed))
-        return self._train(begin, Form(), progress, "distil", train.steps, train.learning_rate)
+            begin, steps, rate = arrays, config.steps, config.learning_rate
+        else:
+            begin = arrays_of(training_network(student, self.data.outputs, 0.0, train.seed))
+            steps, rate = train.steps, train.learning_rate
+        model, data = self._made(begin)
+        hints = hints_of(self.data, self.teacher, net.stride, config.hints) if config.hints else None
+        course = replace(self._course(data, "distil", steps), learning_rate=rate, hints=hints)
+        return tune(model, Form(), course, progress)
 
     def _blocks(self, arrays: Arrays, progress: Progress) -> Tuned:
         config, stride = self.recipe.compress, self.recipe.network.stride
@@ -113,12 +122,9 @@ class Workshop:
         course = self._course(data, "grids" if values is None else "cluster", self.recipe.compress.steps)
         return tune(model, Codebooks(arrays, values), course, progress)
 
-    def _train(
-        self, arrays: Arrays, form: Form, progress: Progress, name: str, steps: int, rate: float | None = None
-    ) -> Tuned:
+    def _train(self, arrays: Arrays, form: Form, progress: Progress, name: str, steps: int) -> Tuned:
         model, data = self._made(arrays)
-        course = self._course(data, name, steps)
-        return tune(model, form, course if rate is None else replace(course, learning_rate=rate), progress)
+        return tune(model, form, self._course(data, name, steps), progress)
 
     def _made(self, arrays: Arrays) -> tuple[keras.Model, Dataset]:
         stride = self.recipe.network.stride

@@ -18,7 +18,7 @@ from tinywake.config import Recipe
 from tinywake.learn.batches import Batches
 from tinywake.learn.compress.arrays import Arrays, arrays_of, fill, named
 from tinywake.learn.compress.forms import Form
-from tinywake.learn.compress.teach import soft_losses
+from tinywake.learn.compress.teach import Hinted, Hints, soft_losses
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
 from tinywake.learn.saved import load_state, save_state
@@ -41,6 +41,7 @@ class Course:
     learning_rate: float
     seed: int
     kept: Path  # a file for what an interrupted run needs to go on
+    hints: Hints | None = None
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,14 @@ class _Step:
             warmup_target=course.learning_rate, warmup_steps=max(1, course.steps // 20),
         )  # fmt: skip
         self._optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, clipnorm=5.0)
-        self._optimizer.build(list(self._free.values()))
+        self._hinted = Hinted(model, course.hints, len(course.data.labels), course.seed)
+        self._learning = [*self._free.values(), *self._hinted.variables]
+        self._optimizer.build(self._learning)
         self._average = {name: tf.Variable(self._now(name)) for name in self._variables}
         data = course.data
-        self._features, self._labels = tf.constant(data.features), tf.constant(data.labels)
-        self._words = tf.constant(data.which, tf.int32)
-        self._told, self._soft = tf.constant(course.told), course.recipe.compress.soft
+        which = np.asarray(data.which, np.int32)
+        arrays = (data.features, data.labels, which, course.told, self._hinted.wanted)
+        self._streams, self._soft = [tf.constant(part) for part in arrays], course.recipe.compress.soft
         self._update = tf.function(self._eager, jit_compile=True)
         self._allow = tf.function(lambda values: {n: form.nearest(n, v) for n, v in values.items()}, jit_compile=True)
 
@@ -122,7 +125,7 @@ class _Step:
         decay = min(self._course.recipe.train.average, (1.0 + index) / (10.0 + index))
         seed = tf.constant([self._course.seed, index], tf.int32)
         at = tf.constant(drawn, tf.int32)
-        streams = [tf.gather(part, at) for part in (self._features, self._labels, self._words, self._told)]
+        streams = [tf.gather(part, at) for part in self._streams]
         losses: NDArray[np.float32] = self._update(*streams, seed, tf.constant(decay, tf.float32)).numpy()
         return losses
 
@@ -158,22 +161,25 @@ class _Step:
             "free": self._free,
             "average": self._average,
             "form": self._form.held,
+            "hint": {str(n): variable for n, variable in enumerate(self._hinted.variables)},
             "optimizer": {str(n): variable for n, variable in enumerate(self._optimizer.variables)},
         }
         return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
 
-    def _eager(self, x: Any, y: Any, which: Any, told: Any, seed: Any, decay: Any) -> Any:
+    def _eager(self, x: Any, y: Any, which: Any, told: Any, wanted: Any, seed: Any, decay: Any) -> Any:
         x = masked(tf.cast(x, tf.float32) + 128.0, seed)
         learning = {name: self._variables[name] for name in self._free}
         with tf.GradientTape() as tape:
-            z = self._model(x, training=True)
+            features, z = self._hinted.model(x, training=True)
             hard = stream_losses(z, y, which, self._course.recipe.detector.window)
             loss = tf.reduce_mean(hard)
             if self._soft:
                 soft = soft_losses(z, told, self._course.recipe.compress.temperature)
                 loss = (1 - self._soft) * loss + self._soft * tf.reduce_mean(soft)
-        slopes = tape.gradient(loss, [variable.value for variable in learning.values()])
-        self._optimizer.apply_gradients(zip(slopes, self._free.values(), strict=True))
+            loss += self._hinted.loss(features, wanted)
+        sources = [*learning.values(), *self._hinted.variables]
+        slopes = tape.gradient(loss, [variable.value for variable in sources])
+        self._optimizer.apply_gradients(zip(slopes, self._learning, strict=True))
         for name, variable in learning.items():
             variable.assign(self._form.nearest(name, self._free[name].value))
         for name, average in self._average.items():

@@ -39,7 +39,7 @@ _FILES = ("weights.npz", "model.tflite", "model.twm")
 _STAGES = 8  # runs, under way or interrupted, whose states stay in the cache
 # The keys of [compress] that a stage alone depends on; on the others but `stages` and `limit` all of them do.
 _OWN = {
-    "distil": ("first_filters", "filters"), "blocks": ("blocks",), "channels": ("channels", "rounds"),
+    "distil": ("first_filters", "filters", "hints"), "blocks": ("blocks",), "channels": ("channels", "rounds"),
     "weights": ("sparsity",), "quantise": (), "cluster": ("values",), "code": (),
 }  # fmt: skip
 _COMMON = ("soft", "temperature", "steps", "learning_rate")
