@@ -13,23 +13,34 @@ from pathlib import Path
 
 from tinywake.device import places
 from tinywake.device.boards import board_names, load_board
-from tinywake.device.circuitpy.app import APP, PINS, app_for_circuitpython, built_modules, module_path
+from tinywake.device.circuitpy.app import (
+    APART,
+    APP,
+    KINDS,
+    PINS,
+    app_for_circuitpython,
+    built_modules,
+    module_path,
+)  # fmt: skip
 from tinywake.errors import TinywakeError, ToolError
 
 __all__ = ["bundle_files", "main", "write_zip"]
 
 REPO = Path(__file__).resolve().parents[1]
 ARCHES = ("armv6m", "armv7emsp", "xtensawin", "rv32imc")  # of boards that CircuitPython loads native modules on
-_APART = ("_pdm", "_rec")
+_PDM = ("armv6m", "armv7emsp")  # of those the ones with a module for PDM microphones: firmware/module/Makefile
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first that a zip can say
 _README = """tinywake {version} for CircuitPython 10.3.1 or later on RP2040 and RP2350, 10.4 on Espressif chips.
 
 1. Copy the folder lib/tinywake to the folder lib of the drive CIRCUITPY.
 2. Connect an I2S microphone as lib/tinywake/pins.py says for your board, or write your own pins.py there.
 3. Copy a model (.twm, of tinywake train) to the top of the drive, and examples/tinywake_simpletest.py as code.py.
+   Those in examples/ come with a card each (.CARD.md): how they were measured, what recordings they were made of, and
+   under which licence they may be passed on, which is not the library's (LICENSE). Pass them on with their cards.
 
 Copy with "tinywake deploy" instead where you can: a native module that was cut short hangs the board when it is
-imported. extras/ has what only recording (_rec) and PDM microphones (_pdm) need: for lib/, by the board's architecture.
+imported. extras/ has what only recording (_rec), PDM microphones (_pdm) and coded models (_huf) need: for lib/, by the
+board's architecture.
 Not yet tried on silicon. All else: docs/circuitpython.md.
 """
 _PINS = '''# SPDX-License-Identifier: MIT
@@ -48,17 +59,32 @@ BOARD, MIC = _BOARDS[board.board_id]
 
 
 def bundle_files() -> dict[str, bytes]:
-    """Path in the zip -> content. Raises ToolError where a module is not built."""
+    """Path in the zip -> content. Raises ToolError where a module is not built, or a model has no card."""
     files = app_for_circuitpython()
     files[PINS] = _pins().encode()
     for arch in ARCHES:
-        for kind, data in built_modules(arch).items():
-            files[f"extras/{arch}/_tinywake{kind}.mpy" if kind in _APART else module_path(arch, kind)] = data
+        built = built_modules(arch)
+        for kind in KINDS:
+            if kind == "_pdm" and arch not in _PDM:
+                continue
+            if kind not in built:
+                raise ToolError(f"no _tinywake{kind}.mpy of CircuitPython for {arch}: make modules ARCH={arch}")
+            files[f"extras/{arch}/_tinywake{kind}.mpy" if kind in APART else module_path(arch, kind)] = built[kind]
     files["examples/tinywake_simpletest.py"] = (REPO / "firmware/examples/tinywake_simpletest.py").read_bytes()
     for model in sorted((REPO / "models").glob("*/model.twm")):
         files[f"examples/{model.parent.name}.twm"] = model.read_bytes()
+        files[f"examples/{model.parent.name}.CARD.md"] = _card(model)
+    files["LICENSE"] = (REPO / "LICENSE").read_bytes()
     files["README.txt"] = _README.format(version=_version()).encode()
     return files
+
+
+def _card(model: Path) -> bytes:
+    """What names the people and licences that a model is made of."""
+    try:
+        return model.with_name("CARD.md").read_bytes()
+    except OSError:
+        raise ToolError(f"{model}: has no CARD.md beside it, so it cannot be passed on: tinywake train") from None
 
 
 def _pins() -> str:

@@ -106,7 +106,7 @@ class FatBoard:
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FatBoard]:
     monkeypatch.setattr("tinywake.device.circuitpy.deploy.plan.app_for_circuitpython", lambda: dict(FILES))
-    monkeypatch.setattr("tinywake.device.circuitpy.deploy.plan.built_modules", lambda arch: {"": MODULE})
+    monkeypatch.setattr("tinywake.device.circuitpy.deploy.plan.modules_for", lambda arch: {"": MODULE})
     image = tmp_path / "board/chip"
     image.parent.mkdir()
     image.write_bytes(bytes(512 * 256))

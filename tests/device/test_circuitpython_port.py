@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tinywake.device.circuitpy.app import app_for_circuitpython
 from tinywake.device.line.rawrepl import RawRepl
+from tinywake.device.targets.circuitpython import CircuitPythonBoard
 from tinywake.device.targets.unix import UnixBoard
 
 ROOT = Path(__file__).parents[2]
@@ -26,16 +29,35 @@ PINS = (
 def test_body(tmp_path: Path) -> None:
     package = tmp_path / "lib/tinywake"
     shutil.copytree(APP, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "pins.py").write_text(PINS)
+    passes(UnixBoard(tmp_path), MODULES)
+
+
+@pytest.mark.skipif(CircuitPythonBoard.available() is not None, reason=str(CircuitPythonBoard.available()))
+def test_body_on_what_is_deployed(tmp_path: Path) -> None:
+    """Bytecode and native modules under CircuitPython's letter, as deploy and the bundle have them."""
+    if os.environ.get("CIRCUITPYTHON"):
+        pytest.skip("the stand-ins are for the interpreter that is built for tests")
+    there = app_for_circuitpython()
+    assert sum(path.endswith(".mpy") for path in there) > 20, "no bytecode: make modules"
+    for path, data in there.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    passes(CircuitPythonBoard(tmp_path), MODULES.with_name("circuitpython_x64_6.3"))
+
+
+def passes(target: UnixBoard | CircuitPythonBoard, modules: Path) -> None:
+    """The body on a board whose folder has the app."""
+    tmp_path = target.directory
+    (tmp_path / "lib/tinywake/pins.py").write_text(PINS)
     for path in [*(ROOT / "tests/device/fake/circuitpython").glob("*.py"), ROOT / "tests/device/fake/_tinywake.py"]:
         shutil.copy(path, tmp_path / "lib")
     for name in ("_tinywake_pdm.mpy", "_tinywake_i2s.mpy"):
-        if not (MODULES / name).exists():
-            pytest.skip(f"{MODULES / name} is not built: make modules")
-        shutil.copy(MODULES / name, tmp_path / "lib")
+        if not (modules / name).exists():
+            pytest.skip(f"{modules / name} is not built: make modules")
+        shutil.copy(modules / name, tmp_path / "lib")
     (tmp_path / "computer.twm").write_text("FAKE unknown,*computer")
     (tmp_path / "lib/body.py").write_text((ROOT / "tests/device/circuitpython_body.py").read_text())
-    with UnixBoard(tmp_path) as board, RawRepl(board.port, 300) as repl:
+    with target as board, RawRepl(board.port, 300) as repl:
         said = repl.exec("import body").decode()
     found = re.fullmatch(r"TINYWAKE-TEST: passed (\d+), failed 0", said.strip().splitlines()[-1])
     assert found, said

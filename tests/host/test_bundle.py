@@ -33,12 +33,16 @@ import bundle  # noqa: E402
 NEEDED = {"armv6m": 4, "armv7emsp": 7, "xtensawin": 10, "rv32imc": 11}
 
 
+def kinds(arch: str) -> tuple[str, ...]:
+    return ("", "_i2s", "_rec", "_huf", *(["_pdm"] if arch.startswith("arm") else []))
+
+
 @pytest.fixture(autouse=True)
 def _all_arches(_modules: None, tmp_path: Path) -> None:  # noqa: F811
     for arch, number in NEEDED.items():
         folder = tmp_path / f"modules/circuitpython_{arch}_6.3"
         folder.mkdir(parents=True, exist_ok=True)
-        for kind in ("", "_i2s", "_rec"):
+        for kind in kinds(arch):
             (folder / f"_tinywake{kind}.mpy").write_bytes(bytes([67, 6, number << 2 | 3, 31]) + arch.encode())
 
 
@@ -59,22 +63,48 @@ def test_the_same_bytes_each_time(made: Path, tmp_path: Path) -> None:
 def test_what_is_in_it(made: Path) -> None:
     with zipfile.ZipFile(made) as file:
         files = {name: file.read(name) for name in file.namelist()}
-    assert {name.split("/")[0] for name in files} == {"lib", "examples", "extras", "README.txt"}
+    assert {name.split("/")[0] for name in files} == {"lib", "examples", "extras", "README.txt", "LICENSE"}
     assert {name for name in files if name.startswith("lib/") and not name.startswith("lib/tinywake/")} == set()
     for arch, number in NEEDED.items():
         head = files[f"lib/tinywake/_{arch}.mpy"][:4]
         assert (head[:2], head[2] >> 2) == (b"C\x06", number)
         assert ARCHES[number] == arch
         assert f"lib/tinywake/_{arch}_i2s.mpy" in files
-        assert f"extras/{arch}/_tinywake_rec.mpy" in files
+        apart = {f"extras/{arch}/_tinywake{kind}.mpy" for kind in kinds(arch)[2:]}
+        assert {name for name in files if name.startswith(f"extras/{arch}/")} == apart
     for name, data in files.items():
         if name.endswith(".mpy"):
             assert data.startswith(b"C\x06"), name
         if name.endswith(".py"):
             ast.parse(data)
+    app = bundle.app_for_circuitpython()  # which tests/device/test_circuitpython_port.py loads and runs
+    assert {name: files[name] for name in files if name in app} == app
     assert b"async def" in files["lib/tinywake/listener.py"]
     assert all(data.startswith(b"TWM") for name, data in files.items() if name.endswith(".twm"))
     assert "tinywake.Listener(" in files["examples/tinywake_simpletest.py"].decode()
+
+
+def test_each_model_comes_with_the_card_that_names_its_licences(made: Path) -> None:
+    with zipfile.ZipFile(made) as file:
+        files = {name: file.read(name) for name in file.namelist()}
+    models = {path.parent.name for path in (REPO / "models").glob("*/model.twm")}
+    assert {name for name in files if name.endswith(".twm")} == {f"examples/{model}.twm" for model in models}
+    for model in models:
+        assert files[f"examples/{model}.CARD.md"] == (REPO / "models" / model / "CARD.md").read_bytes()
+    assert b"CC BY-SA" in files["examples/voyager.CARD.md"]
+    assert b"MIT License" in files["LICENSE"]
+    assert b"LICENSE" in files["README.txt"]
+
+
+def test_a_model_without_a_card_is_not_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("firmware/examples", "models/voyager"):
+        shutil.copytree(REPO / name, tmp_path / "repo" / name)
+    shutil.copy(REPO / "LICENSE", tmp_path / "repo")
+    monkeypatch.setattr(bundle, "REPO", tmp_path / "repo")
+    assert "examples/voyager.CARD.md" in bundle.bundle_files()
+    (tmp_path / "repo/models/voyager/CARD.md").unlink()
+    with pytest.raises(ToolError, match=r"voyager/model\.twm: has no CARD\.md beside it"):
+        bundle.bundle_files()
 
 
 def test_pins_of_each_board(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +132,7 @@ def test_deploy_goes_on_where_it_was_unpacked(made: Path, tmp_path: Path) -> Non
     with zipfile.ZipFile(made) as file:
         file.extractall(drive)
     files = DriveFiles(drive)
-    wanted = wanted_files("here", facts, load_board("RPI_PICO"), files, recorder=False)
+    wanted = wanted_files("here", facts, load_board("RPI_PICO"), files)
     assert list(hiding(files)) == []
     there = files.digests(wanted)
     other = {path for path, data in wanted.items() if there[path] != hashlib.sha256(data).hexdigest()}
@@ -115,6 +145,13 @@ def test_deploy_goes_on_where_it_was_unpacked(made: Path, tmp_path: Path) -> Non
 def test_a_module_that_is_not_built_is_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "modules/circuitpython_xtensawin_6.3")
     with pytest.raises(ToolError, match="no native module of CircuitPython for xtensawin: make modules ARCH=xtensawin"):
+        bundle.bundle_files()
+
+
+@pytest.mark.parametrize(("arch", "kind"), [("rv32imc", "_huf"), ("armv7emsp", "_pdm"), ("xtensawin", "_i2s")])
+def test_none_of_the_modules_may_be_missing(tmp_path: Path, arch: str, kind: str) -> None:
+    (tmp_path / f"modules/circuitpython_{arch}_6.3/_tinywake{kind}.mpy").unlink()
+    with pytest.raises(ToolError, match=rf"no _tinywake{kind}\.mpy of CircuitPython for {arch}: make modules ARCH="):
         bundle.bundle_files()
 
 

@@ -16,10 +16,11 @@ import pytest
 from fake_circuitpy import UID, FakeCircuitPython, boot_out, selected
 
 from tinywake.cli import boards as verbs
+from tinywake.compiler.coding.encode import coded
 from tinywake.device import places
 from tinywake.device.boards import load_board
 from tinywake.device.circuitpy import find
-from tinywake.device.circuitpy.app import app_for_circuitpython
+from tinywake.device.circuitpy.app import app_for_circuitpython, modules_for
 from tinywake.device.circuitpy.deploy import Order, deploy
 from tinywake.device.circuitpy.deploy import run as running
 from tinywake.device.circuitpy.deploy.record import Record, read_record, select, write_record
@@ -30,7 +31,7 @@ from tinywake.device.circuitpy.find import Drive, Found
 from tinywake.device.circuitpy.hearing import why_deaf
 from tinywake.device.deploy.models.wanted import read_model
 from tinywake.device.usb.volumes import Volume
-from tinywake.errors import DeviceError, TinywakeError
+from tinywake.errors import DeviceError, TinywakeError, ToolError
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "tests/core"))
@@ -47,7 +48,7 @@ def _modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for arch, number in (("armv6m", 0x13), ("armv7emsp", 0x1F), ("xtensawin", 0x2B)):
         folder = tmp_path / f"modules/circuitpython_{arch}_6.3"
         folder.mkdir(parents=True)
-        for kind in ("", "_rec", "_pdm"):
+        for kind in ("", "_rec", "_pdm", "_huf"):
             (folder / f"_tinywake{kind}.mpy").write_bytes(MODULE[:2] + bytes([number]) + MODULE[3:] + kind.encode())
     monkeypatch.setattr(places, "modules", lambda: tmp_path / "modules")
     use(monkeypatch, APP)
@@ -498,6 +499,37 @@ def test_the_record_of_a_board_that_can_record(drive: Path, old: Path) -> None:
     assert "lib/_tinywake_rec.mpy" in deploy(found(drive), Order(old, recorder=True)).copied
     deploy(found(drive), Order(old))
     assert (drive / "lib/_tinywake_rec.mpy").is_file()
+
+
+def test_a_coded_gate_is_enough_for_its_decoder(drive: Path, old: Path, new: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate.twm"
+    gate.write_bytes(coded(new.read_bytes()))
+    assert gate.stat().st_size < new.stat().st_size
+    assert "lib/_tinywake_huf.mpy" not in deploy(found(drive), Order(old)).copied
+    assert "lib/_tinywake_huf.mpy" in deploy(found(drive), Order(old, gate=gate)).copied
+
+
+def test_what_only_some_need_is_of_the_same_version(drive: Path, old: Path, tmp_path: Path) -> None:
+    deploy(found(drive), Order(old, recorder=True))
+    (drive / "lib/_tinywake_rec.mpy").write_bytes(b"C\x06\x13\x1f of another version")
+    assert deploy(found(drive), Order(old)).copied == ("lib/_tinywake_rec.mpy",)
+    (tmp_path / "modules/circuitpython_armv6m_6.3/_tinywake_huf.mpy").unlink()
+    small = tmp_path / "small.twm"
+    small.write_bytes(coded(old.read_bytes()))
+    before = tree(drive)
+    with pytest.raises(ToolError, match=r"no _tinywake_huf\.mpy for CircuitPython on armv6m: make modules ARCH=armv6m"):
+        deploy(found(drive), Order(small))
+    assert tree(drive) == before
+
+
+def test_a_larger_core_runs_the_smaller_ones_module(tmp_path: Path) -> None:
+    assert modules_for("armv7emsp")[""][2] == 0x1F
+    shutil.rmtree(tmp_path / "modules/circuitpython_armv7emsp_6.3")
+    assert modules_for("armv7emsp")[""][2] == 0x13
+    shutil.rmtree(tmp_path / "modules/circuitpython_armv6m_6.3")
+    for arch in ("armv7emsp", "rv32imc"):
+        with pytest.raises(ToolError, match=f"no native module of CircuitPython for {arch}: make modules ARCH={arch}"):
+            modules_for(arch)
 
 
 # At the prompt

@@ -12,6 +12,7 @@ import pytest
 from fake_circuitpy import UID, FakeCircuitPython, boot_out
 from test_circuitpy import MODULE, _modules, drive, found, old, tree  # noqa: F401 - fixtures
 
+from tinywake.compiler.coding.encode import coded
 from tinywake.device.circuitpy import find
 from tinywake.device.circuitpy.deploy import Order, deploy
 from tinywake.device.doctor import Diagnosis, diagnose
@@ -84,6 +85,15 @@ def test_what_is_wrong_on_it(ready: Path, path: str, data: bytes, says: str) -> 
         at_prompt = diagnose(board.port)
     assert faults(at_prompt)
     assert at_prompt.findings[-1].what == "was left at its prompt: what it would start may hang"
+
+
+def test_a_coded_model_without_its_decoder(ready: Path, old: Path) -> None:  # noqa: F811
+    small = old.with_name("small.twm")
+    small.write_bytes(coded(old.read_bytes()))
+    deploy(found(ready), Order(small))
+    assert diagnose(drive=ready).healthy
+    (ready / "lib/_tinywake_huf.mpy").unlink()
+    assert "module: lib/_tinywake_huf.mpy is missing" in faults(diagnose(drive=ready))
 
 
 def test_another_architecture_at_the_prompt(ready: Path) -> None:

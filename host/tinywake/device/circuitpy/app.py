@@ -3,26 +3,31 @@
 
 lib/tinywake/ is the app without the other interpreters' ports, pins.py, and the native module under the name of its
 architecture (_armv6m.mpy), so that one folder may serve all boards: firmware/app/native.py takes the one that fits.
-What only some need, the modules for PDM microphones and for recording, lies in lib/ under its own name.
+What only some need, for PDM microphones, to record, for coded models, lies in lib/ under its own name.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from tinywake.device import places
 from tinywake.device.firmware import ABI, app_files
 from tinywake.errors import ToolError
 
-__all__ = ["APP", "KINDS", "PINS", "app_for_circuitpython", "built_modules", "kinds_for", "module_path"]
+__all__ = [
+    "APART", "APP", "KINDS", "PINS", "app_for_circuitpython", "built_modules", "kinds_for", "module_path",
+    "modules_for",
+]  # fmt: skip
 
 APP = "lib/tinywake"
 PINS = f"{APP}/pins.py"
-KINDS = ("", "_i2s", "_pdm", "_rec")  # of native modules: what hears, what a microphone needs, what recording needs
-_APART = ("_pdm", "_rec")
+# Of native modules: what hears, what a microphone needs, what recording needs, what coded models need.
+KINDS = ("", "_i2s", "_pdm", "_rec", "_huf")
+APART = ("_pdm", "_rec", "_huf")  # in lib/, not beside the app
 _PORT = "circuitpython"  # in port/: of the others' files only what this one imports is of use here
 _KIND = re.compile(rb'"kind": *"([a-z0-9]+)"')  # in a pins.py
 _MICROPYTHON, _CIRCUITPYTHON = b"M", b"C"  # how their .mpy files begin
@@ -49,16 +54,30 @@ def app_for_circuitpython() -> dict[str, bytes]:
     return files
 
 
-def kinds_for(pins: bytes, built: Iterable[str], *, recorder: bool) -> list[str]:
-    """Of KINDS those that a board with these pins wants; one that is wanted and not built is named all the same."""
+def kinds_for(pins: bytes, built: Collection[str], also: Iterable[str] = ()) -> list[str]:
+    """Of KINDS those that a board with these pins wants, and `also` those that something else does.
+
+    One that is wanted and not built is named all the same.
+    """
     kind = _KIND.search(pins)
     mic = {"i2s": ["_i2s"] if "_i2s" in built else [], "pdm": ["_pdm"]}.get(kind[1].decode() if kind else "", [])
-    return ["", *mic, *(["_rec"] if recorder else [])]
+    return list(dict.fromkeys(["", *mic, *also]))
 
 
 def module_path(arch: str, kind: str = "") -> str:
     """Where a native module lies on a board."""
-    return f"lib/_tinywake{kind}.mpy" if kind in _APART else f"{APP}/_{arch}{kind}.mpy"
+    return f"lib/_tinywake{kind}.mpy" if kind in APART else f"{APP}/_{arch}{kind}.mpy"
+
+
+def modules_for(arch: str) -> dict[str, bytes]:
+    """Kind -> content of the native modules that a board of an architecture loads. Raises ToolError."""
+    try:
+        return built_modules(arch)
+    except ToolError:
+        if arch.startswith("armv7"):
+            with contextlib.suppress(ToolError):
+                return built_modules("armv6m")  # which every Thumb core above it runs, and its loader accepts
+        raise
 
 
 def built_modules(arch: str) -> dict[str, bytes]:

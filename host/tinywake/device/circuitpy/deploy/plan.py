@@ -3,11 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from tinywake.device.boards import Board, board_names, load_board
-from tinywake.device.circuitpy.app import APP, KINDS, PINS, app_for_circuitpython, built_modules, kinds_for, module_path
+from tinywake.device.circuitpy.app import (
+    APART,
+    APP,
+    KINDS,
+    PINS,
+    app_for_circuitpython,
+    kinds_for,
+    module_path,
+    modules_for,
+)  # fmt: skip
 from tinywake.device.circuitpy.facts import Facts, why_no_modules
 from tinywake.device.circuitpy.files import Files
 from tinywake.device.circuitpy.hearing import why_deaf
@@ -60,8 +69,13 @@ def board_of(where: str, facts: Facts, name: str | None) -> Board | None:
     return next((board for board in known if facts.board_id and board.circuitpython == facts.board_id), None)
 
 
-def wanted_files(where: str, facts: Facts, board: Board | None, files: Files, *, recorder: bool) -> dict[str, bytes]:
-    """Path -> content. Without a board the pins that are there stay. Raises DeviceError or ToolError."""
+def wanted_files(
+    where: str, facts: Facts, board: Board | None, files: Files, also: Collection[str] = ()
+) -> dict[str, bytes]:
+    """Path -> content. Without a board the pins that are there stay. Raises DeviceError or ToolError.
+
+    also: of KINDS those that pins do not ask for.
+    """
     wanted = app_for_circuitpython()
     if board is not None:
         wanted[PINS] = board.pins.read_bytes()
@@ -71,8 +85,8 @@ def wanted_files(where: str, facts: Facts, board: Board | None, files: Files, *,
             f"{where}: no board under boards/ is a {facts.board_id or facts.machine}: name one that is wired alike "
             "with --board, or add it (docs/adding-a-board.md)"
         )
-    built = built_modules(facts.arch)
-    for kind in kinds_for(pins, built, recorder=recorder):
+    built = modules_for(facts.arch)
+    for kind in kinds_for(pins, built, [*also, *_there(files, facts.arch, built)]):
         if kind not in built:
             raise ToolError(f"no _tinywake{kind}.mpy for CircuitPython on {facts.arch}: make modules ARCH={facts.arch}")
         wanted[module_path(facts.arch, kind)] = built[kind]
@@ -80,6 +94,12 @@ def wanted_files(where: str, facts: Facts, board: Board | None, files: Files, *,
     if deaf:
         raise DeviceError(f"{where}: {deaf}: tinywake doctor says who can hear")
     return wanted
+
+
+def _there(files: Files, arch: str, built: Collection[str]) -> list[str]:
+    """Of the modules that only some need those that the board has: they are to be of one version with the others."""
+    paths = {module_path(arch, kind): kind for kind in APART if kind in built}
+    return [paths[path] for path, digest in files.digests(paths).items() if digest is not None]
 
 
 def make_plan(files: Files, wanted: Mapping[str, bytes], *, main: bool) -> Plan:

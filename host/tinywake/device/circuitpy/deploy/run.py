@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tinywake.coded import is_coded
 from tinywake.device.circuitpy.deploy.models import Hash, place, put_whole
 from tinywake.device.circuitpy.deploy.plan import MAIN, Plan, board_of, check_board, make_plan, stale, wanted_files
 from tinywake.device.circuitpy.deploy.report import CircuitReport, Heap, Put
@@ -106,7 +107,8 @@ def put_all(session: Session, order: Order, models: Sequence[Wanted]) -> Done:
     files, facts = session.files, session.facts
     check_board(files.where, facts)
     board = board_of(files.where, facts, order.board)
-    wanted = wanted_files(files.where, facts, board, files, recorder=order.recorder)
+    also = [*(["_rec"] if order.recorder else []), *(["_huf"] if any(is_coded(each.data) for each in models) else [])]
+    wanted = wanted_files(files.where, facts, board, files, also)
     plan = make_plan(files, wanted, main=order.main)
     own = files.read(MAIN) if plan.kept_as else None
     extra = [plan.main or b"", own or b""]

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tinywake.device.circuitpy.app import KINDS, PINS, app_for_circuitpython, built_modules, kinds_for, module_path
+from tinywake.coded import is_coded
+from tinywake.device.circuitpy.app import KINDS, PINS, app_for_circuitpython, kinds_for, module_path, modules_for
 from tinywake.device.circuitpy.deploy.plan import MAIN, board_of, hiding
 from tinywake.device.circuitpy.deploy.record import read_record
 from tinywake.device.circuitpy.facts import Facts, which_to_install, why_no_modules
@@ -104,13 +105,13 @@ def _pins(pins: bytes) -> Finding:
 
 def _modules(facts: Facts, files: Files, pins: bytes, hashed: Hash) -> Iterator[Finding]:
     try:
-        built = built_modules(facts.arch)
+        built = modules_for(facts.arch)
     except ToolError as error:
         yield note("module", str(error))
         return
     paths = {kind: module_path(facts.arch, kind) for kind in KINDS}
     there = hashed(list(paths.values()))
-    wanted = kinds_for(pins, built, recorder=False)
+    wanted = kinds_for(pins, built, ["_huf"] if _coded(files) else [])
     for kind, path in paths.items():
         if there[path] is None:
             if kind in wanted:
@@ -124,6 +125,12 @@ def _modules(facts: Facts, files: Files, pins: bytes, hashed: Hash) -> Iterator[
             yield fault("module", f"{path} ({built_for(head)}) is damaged or of another version", _DEPLOY)
         else:
             yield fine("module", f"{path}, whole")
+
+
+def _coded(files: Files) -> bool:
+    """Whether a model that may be opened is coded."""
+    record = read_record(files)
+    return any(is_coded(files.read(path) or b"") for path in record.named() if "/" in path)
 
 
 def _firmware(facts: Facts) -> Firmware:
