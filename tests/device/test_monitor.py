@@ -28,7 +28,7 @@ from rich.console import Console
 from tinywake.device.command.session import Session
 from tinywake.device.firmware import built_module, how_to_build
 from tinywake.device.line import events
-from tinywake.device.line.events import Boot, Error, File, Heap, Model, Ok, Profile, Score, State, build, escape
+from tinywake.device.line.events import Boot, Error, File, Heap, Model, Ok, Profile, Score, State, Swap, build, escape
 from tinywake.device.line.lines import encode_command, encode_line
 from tinywake.device.monitor import Kept, View, monitor
 from tinywake.device.monitor.keys import command
@@ -303,6 +303,23 @@ def test_the_view_shows_memory_rate_and_profile(monkeypatch: pytest.MonkeyPatch)
     assert "lines are missing" in drawn(view)
     view.trouble = "the board is gone"
     assert "the board is gone" in drawn(view)
+
+
+def test_the_view_keeps_what_was_wrong_at_boot_and_what_became_of_a_swap() -> None:
+    # Bug: where another model took its place, the error was gone with the next line, and a swap undone was never shown.
+    view = View("/dev/ttyX")
+    view.apply(Boot(1, "0", "B", "m-1", 0x1206, 1))
+    view.apply(Error("load", "tinywake-models/model.b/new.twm: its SHA-256 is not 0123456789abcdef\x1b[2J"))
+    assert drawn(view).count("model.b/new.twm: its SHA-256 is not 0123456789abcdef") == 1
+    view.apply(Model("old", "0" * 16, 1000, 320, 150))
+    view.apply(State(1, "listening", "old", 0, 0, 0, 0, 0))
+    text = drawn(view)
+    assert "listening · old" in text
+    assert "> error: tinywake-models/model.b/new.twm: its SHA-256 is not 0123456789abcdef" in text
+    assert "\x1b" not in text
+    for state, says in (("trial", "is on trial"), ("kept", "is kept"), ("undone", "was undone"), ("later", "later")):
+        view.apply(Swap(state, "tinywake-models/model.b/new.twm", "0" * 16))
+        assert f"> new {says}" in drawn(view)
 
 
 VALUES = st.one_of(st.integers(0, 2**31 - 1), st.integers(0, 256), st.text(max_size=8))

@@ -28,6 +28,7 @@ from tinywake.device.line.events import (
     Rec,
     Score,
     State,
+    Swap,
 )
 from tinywake.device.line.lines import LineReader, printable
 
@@ -40,6 +41,11 @@ _FLOOR_DB = 60.0
 _METER = 40  # columns
 _SLOWEST = 4  # operators of a profile that are shown
 _SAMPLES_MS = 16
+_SWAPPED = {
+    "trial": "is on trial for a minute of listening",
+    "kept": "is kept: the board boots with it from now on",
+    "undone": "was undone: the board was reset within its first minute, and has the model before it",
+}
 
 
 class View:
@@ -54,7 +60,7 @@ class View:
         self.scores = True  # are wanted
         self.files: list[str] = []  # paths of the models on the board, as far as it has said
         self.threshold: int | None = None  # of the first wake label; None: not known yet
-        self.note = ""  # what came of the last command
+        self.note = ""  # what came of the last command, or happened at the last boot
         self.trouble = ""  # with the line
         self.help = "Ctrl-C ends"
         self.selected = False  # of several, the one that keys command
@@ -112,8 +118,10 @@ class View:
                 self._rec = event
             case Profile():
                 self._take_profile(event)
+            case Swap():
+                self.note = printable(f"{_stem(event.path)} {_SWAPPED.get(event.state, event.state)}")
             case Error() if event.where != "command":
-                self._error = event.what
+                self._error = self.note = printable(f"error: {event.what}")  # another model may listen a line later
             case End():
                 self.ended = True
 
@@ -176,7 +184,7 @@ class View:
         if self._profile:
             rows.append(self._profile_line())
         rows.append(self._counts())
-        if self.note:
+        if self.note and self.note != self._error:
             rows.append(Text(f"> {self.note}", style="cyan"))
         return Panel(
             Group(*rows),
@@ -189,7 +197,7 @@ class View:
         if self.trouble:
             return Text(printable(self.trouble), style="bold red")
         if self._error:
-            return Text(printable(f"error: {self._error}"), style="bold red")
+            return Text(self._error, style="bold red")
         if not self._state:
             return Text("nothing heard from the app yet", style="dim")
         on = self._state.state == "listening"
