@@ -40,6 +40,35 @@ def test_a_board_hears_what_it_should_for_long(target: str, drop: bool, tmp_path
     assert SOAK["grown"](result.heap) < 2000
 
 
+def test_a_soak_finds_where_a_stretch_began_whose_first_line_was_dropped() -> None:
+    # Bug: on a busy computer a board whose output was full could not say that another model had taken over.
+    models = SOAK["small_models"]()
+    clip = SOAK["bursts"](6, 480)
+    taken = 480 * 77  # samples that the one before has had
+    heard = SOAK["Listener"](SOAK["Model"](models["two"], "two")).push(np.concatenate([clip[taken:], clip]))
+    at = np.flatnonzero(heard.events >= 0)
+    hits = [SOAK["Hit"]("loud", int(heard.t_ms[i]), int(heard.scores[i, 0]), int(heard.means[i, 0])) for i in at]
+    steps = len(heard.t_ms)
+    end = SOAK["State"](1, "listening", "two", int(heard.t_ms[-1]), steps, len(hits), 2, 0)
+
+    def checked(hits: list[Any], drop: bool = True) -> tuple[list[str], int, int]:
+        it = object.__new__(SOAK["Soak"])
+        it.models, it.clip, it.result, it.stretches = models, clip, SOAK["Result"]("none"), []
+        it.drop, it._fresh = drop, True
+        first = [SOAK["State"](1, "listening", "one", t, t // 30, 0, 0, 0) for t in (0, end.t + 30)]
+        for event in (*first, *hits, end):
+            it._one(event)
+        for stretch in it.stretches[1:]:
+            it.check(stretch)
+        return it.result.faults, len(it.stretches), it.result.hits
+
+    assert checked(hits) == ([], 2, len(hits))
+    assert checked(hits[2:]) == ([], 2, len(hits) - 2)
+    assert checked([hits[0], SOAK["Hit"]("loud", hits[0].t + 30, 9, 9), *hits[1:]])[0] == ["two at None: fits nowhere"]
+    assert checked(hits[3:])[0] == ["two at None: 3 hits are missing, 2 lines dropped"]
+    assert checked(hits, drop=False)[1] == 1  # there no line is dropped
+
+
 def test_a_soak_sees_what_is_wrong() -> None:
     """Hits that are missing, or are not there, or late; heap that grows less within each boot."""
     models = SOAK["small_models"]()
