@@ -671,7 +671,7 @@ def run():
             print("FAIL", name)
             sys.print_exception(error)
     os.remove(WAV)
-    print("TINYWAKE-TEST: passed %d, failed %d" % (passed, failed))
+    print("\nTINYWAKE-TEST: passed %d, failed %d" % (passed, failed))
 
 
 MODEL_PATH = port.find_model()
