@@ -250,20 +250,22 @@ def soak(board: Target, models: dict[str, bytes], clip: npt.NDArray[np.int16], h
     began = time.monotonic()
     it = Soak(board, models, clip, how)
     names = list(models)
+    swap_h, reset_h = how.get("swap_h", 0.5), how.get("reset_h", 6.0)
     swaps = resets = 1
     checked, noisy = 0, 0.0
     try:
-        while it.hours() < hours:
+        # A board much faster than real time may be through while one model is on its way.
+        while it.hours() < hours or (hours > reset_h and not it.result.resets):
             if it.hours() >= noisy:
                 it.noise()
                 noisy = it.hours() + NOISE_H
             it.hear(how.get("look_s", 0.5))
-            if it.hours() >= resets * how.get("reset_h", 6.0):
+            if it.hours() >= resets * reset_h:
                 it.reset()
-                resets = int(it.hours() / how.get("reset_h", 6.0)) + 1
-            if it.hours() >= swaps * how.get("swap_h", 0.5):
+                resets = int(it.hours() / reset_h) + 1
+            if it.hours() >= swaps * swap_h and it.stretches[-1].model:
                 it.swap(names[(names.index(it.stretches[-1].model) + 1) % len(names)])
-                swaps = int(it.hours() / how.get("swap_h", 0.5)) + 1
+                swaps = int(it.hours() / swap_h) + 1
                 found = f"heap {it.result.heap[-1]:,}, {it.result.hits:,} hits, {len(it.result.faults)} faults"
                 say(f"{it.hours():.2f} h in {time.monotonic() - began:.0f} s, {found}")
             while checked < len(it.stretches) - 1:
