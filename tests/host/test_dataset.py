@@ -278,6 +278,33 @@ def test_slower_talk_leaves_the_word_in_the_stream(monkeypatch: pytest.MonkeyPat
     assert all(0 <= first < last <= layout.frames for first, last in places)
 
 
+def test_a_recording_keeps_some_of_what_its_microphone_heard() -> None:
+    take = Take(np.full(1600, 1000, np.int16), around=(np.full(800, 100, np.int16), np.full(400, 50, np.int16)))
+    lengths = set()
+    for seed in range(30):
+        sound = np.zeros(4000, np.float32)
+        dataset._place(sound, take, 1000.0, 1200, np.random.default_rng(seed))
+        assert np.allclose(sound[1360:2640], 999, atol=1)  # between the ramps, the speech where it was to be
+        assert not sound[:400].any()
+        assert not sound[3200:].any()
+        heard = np.flatnonzero(sound)
+        lengths.add((1200 - int(heard[0]), int(heard[-1]) - 2799))
+    assert len(lengths) > 10
+    assert max(before for before, _ in lengths) > 600
+    assert max(after for _, after in lengths) > 300
+
+
+def test_no_part_of_a_short_word_is_held_against_it() -> None:
+    layout = dataset._Layout(RECIPE.network.window, RECIPE.network.stride)
+    short, long = Take(noise(0.3)), Take(noise(0.6))
+    source = Sources(words=[short, long], other=[Take(noise(0.3))], sentences=[Take(noise(2.0))])
+    assert dataset._Mixer(source, RECIPE, layout, loudness, 1)._parts.pick(np.random.default_rng(0)) is long
+    mixer = dataset._Mixer(replace(source, words=[short]), RECIPE, layout, loudness, 1)
+    assert not mixer._parts
+    for index in range(40):  # some of them would be parts
+        mixer.negative(index)
+
+
 def test_a_dataset_survives_the_disk(tmp_path: Path) -> None:
     made = dataset.build(splits(), RECIPE, loudness)
     dataset.save(tmp_path / "a.npz", made)

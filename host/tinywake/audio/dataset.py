@@ -32,13 +32,14 @@ from tinywake.files import write_beside
 
 __all__ = ["CANDIDATE", "FORMAT", "IGNORED", "NEGATIVE", "STEPS", "Dataset", "build", "load", "save"]
 
-FORMAT = 7  # change it when the same inputs give other streams
+FORMAT = 8  # change it when the same inputs give other streams
 NEGATIVE, CANDIDATE, IGNORED = 0, 1, 2  # labels of a step
 STEPS = 36  # network outputs in one training stream
 _LONG = 3000  # frames of one stream of validation negatives: 30 s
 _LATEST = 40  # frames after its end by which the word must have been heard
 _EARLIEST = 8  # frames before its end at which it may be heard
 _SHORTEST = 30  # frames of a word whose place is not known
+_DIVISIBLE = 0.45  # seconds of a word of which a part is not the word: half of "go" is "go" to most ears
 _MILD_DB = 10.0  # the least signal-to-noise ratio in validation
 _ARRAYS = ("features", "labels", "positives", "negatives", "which", "spoken")
 _LEAD = 80  # the front end has run for up to so many frames before a stream begins
@@ -190,7 +191,7 @@ class _Mixer:
         self._channel = Channel(recipe.augment, seed, talk, sources.noises)
         single = sources.other + sources.recorded
         self._words, self._near, self._other = Pool(sources.words), Pool(sources.near), Pool(single)
-        self._parts = Pool([take for take in sources.words if take.exact])
+        self._parts = Pool([take for take in sources.words if take.exact and len(take.pcm) >= _DIVISIBLE * RATE])
         self._running = Pool(sources.sentences + sources.recorded)
         self._odd = Pool(sources.near + sources.other)
         self._around = Pool(sources.sentences + single)
@@ -202,7 +203,8 @@ class _Mixer:
     def negative(self, index: int) -> _Stream:
         rng = np.random.default_rng([self._seed, 12, index])
         kind = rng.choice(["near", "sentence", "other", "part", "none"], p=[0.3, 0.4, 0.12, 0.1, 0.08])
-        if kind == "sentence" or (kind == "near" and not self._near) or (kind == "other" and not self._other):
+        pool = {"near": self._near, "other": self._other, "part": self._parts}.get(kind, True)
+        if kind == "sentence" or not pool:
             return self._silent(self._talk_sound(self._heard(rng), rng), rng)
         if kind == "none":
             return self._silent(np.zeros(samples_of(self._heard(rng) + _LEAD), np.float32), rng)
@@ -253,7 +255,7 @@ class _Mixer:
             self._say(sound, start - int(rng.uniform(0.03, 0.6) * RATE), rng, gain, before=True)
         if rng.random() < 0.4:
             self._say(sound, start + len(take.pcm) + int(rng.uniform(0.03, 0.8) * RATE), rng, gain, before=False)
-        _put(sound, take.pcm.astype(np.float32) * (gain / _loudness(take)), start)
+        _place(sound, take, gain, start, rng)
         if not wanted:
             return self._silent(sound, rng)
         spare = self._recipe.word.spare
@@ -273,7 +275,7 @@ class _Mixer:
         at = -int(rng.uniform(0, 1.5) * RATE)
         while at < len(sound):
             take = self._pick(self._odd if self._odd and rng.random() < odd else self._running, rng)
-            _put(sound, take.pcm.astype(np.float32) * (10 ** (rng.uniform(-5, 5) / 20) / _loudness(take)), at)
+            _place(sound, take, 10 ** (rng.uniform(-5, 5) / 20), at, rng)
             at += len(take.pcm) + int(rng.exponential(0.3) * RATE)
         return sound
 
@@ -292,6 +294,18 @@ class _Mixer:
         features = mask(features, self._recipe.augment, rng)
         assert features.shape == (frames, CHANNELS)
         return to_int8(features)
+
+
+def _place(sound: Sound, take: Take, gain: float, at: int, rng: Rng) -> None:
+    """The take from sample `at` on, within some of what its microphone heard before and after.
+
+    Cut to the speech, recordings would come out of perfect quiet in training, and nowhere else.
+    """
+    before, after = take.around
+    if len(before) or len(after):
+        before, after = before[int(rng.integers(len(before) + 1)) :], after[: int(rng.integers(len(after) + 1))]
+    pcm = np.concatenate([before, take.pcm, after])
+    _put(sound, pcm.astype(np.float32) * (gain / _loudness(take)), at - len(before))
 
 
 def _put(sound: Sound, piece: Sound, at: int) -> None:

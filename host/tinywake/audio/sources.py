@@ -26,12 +26,14 @@ from tinywake.audio.words.near import near_words
 from tinywake.config import Recipe, fingerprint
 from tinywake.errors import AudioError, ToolError
 
-__all__ = ["PHRASE_MAX", "WORD_MAX", "Sources", "Take", "cast_split", "gather", "identity", "voices_of"]
+__all__ = ["PHRASE_MAX", "WORD_MAX", "Sources", "Take", "cast_both", "cast_split", "gather", "identity", "voices_of"]
 
 WORD_MAX = 4.0  # seconds of speech in a recording of the word
 _ALONE_MAX = 1.2  # seconds of speech, of which nothing is taken for anything but the word
 PHRASE_MAX = 1.7  # seconds of the word inside speech: what a stream behind a full window holds
 _VALIDATION_SHARE = 0.15  # of the spoken clips of each kind
+_AROUND = 1.2  # seconds that are kept of what a microphone heard before speech, and after it
+_NOTHING: Pcm = np.zeros(0, np.int16)
 _UNSURE = 0.2  # of a phrase: how far from where its letters are the word may begin or end
 
 
@@ -39,7 +41,8 @@ _UNSURE = 0.2  # of a phrase: how far from where its letters are the word may be
 class Take:
     """A clip ready for use. `exact`: it is the word from end to end; else the word is somewhere inside.
 
-    inside: the part of the clip, 0 to 1, which is sure to hold all of the word. speaker: of a recording.
+    inside: the part of the clip, 0 to 1, which is sure to hold all of the word. speaker: of a recording. around: what
+    its microphone heard before and after.
     """
 
     pcm: Pcm
@@ -48,6 +51,7 @@ class Take:
     speaker: str = ""
     inside: tuple[float, float] = (0.0, 1.0)
     word: int = 0  # which one of the recipe's
+    around: tuple[Pcm, Pcm] = (_NOTHING, _NOTHING)
 
 
 @dataclass
@@ -125,6 +129,12 @@ def cast_split(recipe: Recipe, split: str, share: float, rng: np.random.Generato
     }
 
 
+def cast_both(recipe: Recipe) -> list[dict[str, list[Utterance]]]:
+    """Who says what in training and in validation."""
+    rng = np.random.default_rng([recipe.train.seed, 1])
+    return [cast_split(recipe, "train", 1.0, rng), cast_split(recipe, "validation", _VALIDATION_SHARE, rng)]
+
+
 def gather(
     recipe: Recipe, data: Sequence[Path] = (), progress: Progress | None = None, *, cache: Path | None = None
 ) -> tuple[Sources, Sources]:
@@ -132,8 +142,7 @@ def gather(
 
     Raises ToolError (an engine is missing), ConfigError (no voices left), AudioError (a recording cannot be used).
     """
-    rng = np.random.default_rng([recipe.train.seed, 1])
-    casts = [cast_split(recipe, "train", 1.0, rng), cast_split(recipe, "validation", _VALIDATION_SHARE, rng)]
+    casts = cast_both(recipe)
     utterances = [said for plan in casts for kind in plan.values() for said in kind]
     paths = iter(speak_all(utterances, progress, cache=cache))
     splits = (Sources(), Sources())
@@ -193,6 +202,7 @@ def _add_folder(splits: tuple[Sources, Sources], folder: Path, recipe: Recipe, p
         sources = splits[1 if clip.validates else 0]
         pcm = read_clip(clip.path, silent_ok=clip.kind == "noise")
         first, last = speech_span(pcm) if clip.kind != "noise" else (0, len(pcm))
+        around = pcm[max(0, first - round(_AROUND * RATE)) : first], pcm[last : last + round(_AROUND * RATE)]
         if clip.kind == "noise":
             if len(pcm) and pcm.any():
                 sources.noises.append(pcm)
@@ -201,7 +211,7 @@ def _add_folder(splits: tuple[Sources, Sources], folder: Path, recipe: Recipe, p
                 into = sources.other if last - first < _ALONE_MAX * RATE else sources.sentences
                 into.append(Take(pcm[first:last]))
             else:
-                sources.recorded.append(Take(pcm[first:last], recorded=True, speaker=clip.speaker))
+                sources.recorded.append(Take(pcm[first:last], recorded=True, speaker=clip.speaker, around=around))
                 _count(sources.tally, clip)
         else:
             if clip.kind == "phrase" and last - first > PHRASE_MAX * RATE:
@@ -211,7 +221,9 @@ def _add_folder(splits: tuple[Sources, Sources], folder: Path, recipe: Recipe, p
                     f"{clip.path}: {(last - first) / RATE:.1f} s for the wake word; at most {WORD_MAX:g} s of speech"
                 )
             alone = clip.kind == "word" and last - first < _ALONE_MAX * RATE
-            spoken = Take(pcm[first:last], exact=alone, recorded=not clip.synthetic, speaker=clip.speaker)
+            spoken = Take(
+                pcm[first:last], exact=alone, recorded=not clip.synthetic, speaker=clip.speaker, around=around
+            )
             sources.words.append(replace(spoken, word=_number(clip.text, recipe)))
             if not clip.synthetic:
                 _count(sources.tally, clip)

@@ -14,7 +14,7 @@ from tinywake.files import check_writable
 from tinywake.terminal import err, show, stages
 from tinywake.terminal import out as console
 
-__all__ = ["compress", "data_report", "demo", "train"]
+__all__ = ["base", "compress", "data_report", "demo", "train"]
 
 _DATA = "A folder of recordings, or a .csv that lists some; may be given again."
 
@@ -39,6 +39,20 @@ def train(
         result = run(
             recipe, out or recipe.parent, tuple(data or ()), advance, lambda text: err.print(f"warning: {text}")
         )
+    show(result, as_json)
+
+
+def base(
+    recipe: Annotated[Path, typer.Argument(help="recipe.toml: [network] and [train] of the base, who speaks.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results [beside the recipe].")] = None,
+    data: Annotated[list[Path] | None, typer.Option("--data", help=_DATA)] = None,
+    as_json: Json = False,
+) -> None:
+    """Teach a network phonemes, so that words begin with it: transcribed speech -> weights.npz; docs/base.md."""
+    from tinywake.pipeline.base.run import train_base
+
+    with stages("starting") as advance:
+        result = train_base(recipe, out or recipe.parent, tuple(data or ()), advance)
     show(result, as_json)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,29 @@ from numpy.typing import NDArray
 from tinywake.errors import ConfigError
 from tinywake.files import why_unread, write_beside
 
-__all__ = ["begin_with", "load_state", "save_state", "save_weights"]
+__all__ = ["Variables", "begin_with", "load_state", "save_state", "save_weights"]
 
 _HEAD = "head."  # of every word its own
+
+
+class Variables:
+    """All that decides the updates to come, in groups: as arrays, and back from them."""
+
+    def __init__(self, **groups: Sequence[Any]) -> None:
+        self._each = {f"{name}.{n}": value for name, values in groups.items() for n, value in enumerate(values)}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A copy, by name."""
+        return {name: np.asarray(variable) for name, variable in self._each.items()}
+
+    def fits(self, state: Mapping[str, NDArray[Any]]) -> bool:
+        """Whether `state` is of the same variables."""
+        return all(name in state and state[name].shape == tuple(v.shape) for name, v in self._each.items())
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on as if from `state`."""
+        for name, variable in self._each.items():
+            variable.assign(state[name])
 
 
 def save_state(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

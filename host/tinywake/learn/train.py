@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinywake.audio.dataset import Dataset
-from tinywake.config import Recipe
+from tinywake.config import Recipe, Training
 from tinywake.learn.batches import Batches
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
 from tinywake.learn.networks import Calibration, training_network
-from tinywake.learn.saved import begin_with, load_state, save_state
+from tinywake.learn.saved import Variables, begin_with, load_state, save_state
 
-__all__ = ["Trained", "fit", "set_threads"]
+__all__ = ["Trained", "fit", "optimizer", "set_threads"]
 
 Progress = Callable[[str, float], None]
-Arrays = dict[str, NDArray[Any]]
 
 _RANKED = 250  # streams without the word that are scored at a time, when all of them are
 _KEEP = 250  # steps from one saved state to the next
@@ -71,10 +70,10 @@ def fit(
     batches = Batches(dataset.labels, train.batch, seed)
     first, best, chosen_weights = 0, None, model.get_weights()
     state = load_state(kept)
-    if state is not None and step.fits(state):  # else another version of Keras wrote it: begin again
+    if state is not None and step.held.fits(state):  # else another version of Keras wrote it: begin again
         first, best = int(state["next"]), Judgement.of(state)
         chosen_weights = [state[f"best.{n}"] for n in range(len(chosen_weights))]
-        step.restore(state)
+        step.held.restore(state)
         batches.restore(state)
     checks = {round(train.steps * (0.5 + 0.5 * (n + 1) / train.checks)) for n in range(train.checks)}
     every = max(1, train.steps // (train.rankings + 1)) if train.rankings else train.steps + 1
@@ -93,12 +92,24 @@ def fit(
         if kept is not None and ((index + 1) % _KEEP == 0 or index + 1 == train.steps):
             bests = {f"best.{n}": value for n, value in enumerate(chosen_weights)}
             known = {} if best is None else best.state()
-            save_state(kept, {"next": np.array(index + 1), **bests, **known, **step.state(), **batches.state()})
+            save_state(kept, {"next": np.array(index + 1), **bests, **known, **step.held.state(), **batches.state()})
     assert best is not None
     model.set_weights(chosen_weights)
     if progress:
         progress("training", 1.0)
     return Trained(model, best)
+
+
+def optimizer(train: Training, weights: Sequence[Any]) -> keras.optimizers.Optimizer:
+    """AdamW for these weights; the rate rises over a twentieth of the steps and falls as a cosine."""
+    warm = max(1, train.steps // 20)
+    rate = keras.optimizers.schedules.CosineDecay(
+        1e-5, max(1, train.steps - train.steps // 20), alpha=0.01,
+        warmup_target=train.learning_rate, warmup_steps=warm,
+    )  # fmt: skip
+    made = keras.optimizers.AdamW(rate, weight_decay=1e-3, clipnorm=5.0)
+    made.build(weights)
+    return made
 
 
 class _Step:
@@ -107,16 +118,12 @@ class _Step:
     def __init__(self, model: keras.Model, dataset: Dataset, recipe: Recipe, seed: int) -> None:
         train = recipe.train
         self._model, self._window, self._seed = model, recipe.detector.window, seed
-        schedule = keras.optimizers.schedules.CosineDecay(
-            1e-5, max(1, train.steps - train.steps // 20), alpha=0.01,
-            warmup_target=train.learning_rate, warmup_steps=max(1, train.steps // 20),
-        )  # fmt: skip
-        self._optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, clipnorm=5.0)
-        self._optimizer.build(model.trainable_variables)
+        self._optimizer = optimizer(train, model.trainable_variables)
         self._features, self._labels = tf.constant(dataset.features), tf.constant(dataset.labels)
         self._words = tf.constant(dataset.which, tf.int32)
         self._average = [tf.Variable(weight) for weight in model.get_weights()]
         self._decay = train.average
+        self.held = Variables(model=model.variables, optimizer=self._optimizer.variables, average=self._average)
         self._update = tf.function(self._eager, jit_compile=True)
         self._score = tf.function(self._plain, jit_compile=True)
 
@@ -136,22 +143,6 @@ class _Step:
 
     def averaged(self) -> list[NDArray[np.float32]]:
         return [weight.numpy() for weight in self._average]
-
-    def state(self) -> Arrays:
-        """All that decides the updates to come."""
-        return {name: np.asarray(variable) for name, variable in self._variables().items()}
-
-    def fits(self, state: Mapping[str, NDArray[Any]]) -> bool:
-        """Whether `state` is of the same variables."""
-        return all(name in state and state[name].shape == tuple(v.shape) for name, v in self._variables().items())
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        for name, variable in self._variables().items():
-            variable.assign(state[name])
-
-    def _variables(self) -> dict[str, Any]:
-        groups = {"model": self._model.variables, "optimizer": self._optimizer.variables, "average": self._average}
-        return {f"{name}.{n}": value for name, values in groups.items() for n, value in enumerate(values)}
 
     def _streams(self, chosen: NDArray[np.int64]) -> tuple[Any, Any, Any]:
         at = tf.constant(chosen, tf.int32)

@@ -11,7 +11,7 @@ from tinywake.audio.voices.census import Census
 from tinywake.compiler.build import Compiled
 from tinywake.config import Recipe
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
-from tinywake.pipeline.credits import Credit, credits_of
+from tinywake.pipeline.credits import credits_of, credits_section
 
 __all__ = ["card"]
 
@@ -61,42 +61,6 @@ On the voices that chose the threshold (so these are no independent figures), {c
 
 At the threshold in the file: {100 * missed_here:.1f} % missed, {counted_here} false
 accepts ({low:.1f} to {high:.1f} an hour at 95 %). The curve is det.png.
-{_credits(credits_of(data))}
+{credits_section(credits_of(data), "chose the threshold")}
 Measure it on people before relying on it: `tinywake eval --model model.twm --positives DIR --negatives DIR`.
 """
-
-
-def _credits(credits: Sequence[Credit]) -> str:
-    """The recordings by source and licence; no speaker is named."""
-    if not credits:
-        return ""
-    rows = "\n".join(
-        f"| {_cell(each.folder)} | {_cell(each.source)} | {_cell(each.licence)} | {len(each.files):,} |"
-        for each in credits
-    )
-    wrong = [each for each in credits if each.forbids]
-    unknown = sum(len(each.files) for each in credits if not each.known)
-    notes = []
-    if wrong:
-        clips = sum(len(each.files) for each in wrong)
-        notes.append(f"The licence of {clips:,} clips forbids derivatives: this model is not to be given to others.")
-    terms = sorted({each.licence for each in credits if each.shares_alike})
-    if terms:
-        clips = sum(len(each.files) for each in credits if each.shares_alike)
-        named = " and ".join(terms)
-        notes.append(f"{clips:,} clips are share-alike: pass this model on under {named}, with this card.")
-    if unknown:
-        notes.append(f"Of {unknown:,} clips no manifest names the licence.")
-    said = "".join(f"\n{note}\n" for note in notes)
-    return f"""
-Recordings it was made of, with thanks to those who speak in them; one speaker in five, unless a manifest deals
-otherwise, chose the threshold instead of training:
-
-| folder | source | licence | clips |
-|---|---|---|--:|
-{rows}
-{said}"""
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "/") or "-"

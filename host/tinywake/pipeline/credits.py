@@ -13,7 +13,7 @@ from tinywake.audio.folders import recordings
 from tinywake.errors import AudioError
 from tinywake.evaluate.sounds.clipset import manifest_above, rows_of
 
-__all__ = ["Credit", "credits_of", "refuse_unshippable"]
+__all__ = ["Credit", "credits_of", "credits_section", "refuse_unshippable"]
 
 _UNKNOWN = "not named"
 _NOBODY_SAYS = re.compile(r"\W*(not named|unknown|unclear|none|n/a|tbd)?\W*", re.IGNORECASE)
@@ -84,6 +84,38 @@ def refuse_unshippable(data: Sequence[Path]) -> None:
             )
 
 
+def credits_section(credits: Sequence[Credit], others: str) -> str:
+    """For a card: the recordings by source and licence, no speaker named. others: what those do who train nothing."""
+    if not credits:
+        return ""
+    rows = "\n".join(
+        f"| {_cell(each.folder)} | {_cell(each.source)} | {_cell(each.licence)} | {len(each.files):,} |"
+        for each in credits
+    )
+    wrong = [each for each in credits if each.forbids]
+    unknown = sum(len(each.files) for each in credits if not each.known)
+    notes = []
+    if wrong:
+        clips = sum(len(each.files) for each in wrong)
+        notes.append(f"The licence of {clips:,} clips forbids derivatives: this model is not to be given to others.")
+    terms = sorted({each.licence for each in credits if each.shares_alike})
+    if terms:
+        clips = sum(len(each.files) for each in credits if each.shares_alike)
+        named = " and ".join(terms)
+        notes.append(f"{clips:,} clips are share-alike: pass this model on under {named}, with this card.")
+    if unknown:
+        notes.append(f"Of {unknown:,} clips no manifest names the licence.")
+    said = "".join(f"\n{note}\n" for note in notes)
+    return f"""
+Recordings it was made of, with thanks to those who speak in them; one speaker in five, unless a manifest deals
+otherwise, {others} instead of training:
+
+| folder | source | licence | clips |
+|---|---|---|--:|
+{rows}
+{said}"""
+
+
 def _below(root: Path) -> dict[Path, Mapping[str, str]]:
     """Rows of all manifests in a folder, and of the nearest above it; the nearer one's word counts."""
     rows = _above(root)
@@ -110,3 +142,7 @@ def _above(root: Path) -> dict[Path, Mapping[str, str]]:
         return {} if manifest is None else dict(rows_of(manifest))
     except AudioError:
         return {}
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/") or "-"

@@ -32,7 +32,7 @@ from tinywake.pipeline.card import card
 from tinywake.pipeline.datareport.report import refuse_faults
 from tinywake.pipeline.listening import listening_of
 
-__all__ = ["STAGES", "Progress", "TrainResult", "streams_of", "threshold_of", "train"]
+__all__ = ["STAGES", "Progress", "TrainResult", "extractor", "streams_of", "threshold_of", "train"]
 
 Progress = Callable[[str, float], None]  # stage, fraction 0..1
 # In this order; "checking" and "reading" only with recordings, "other voices" only with conversions.
@@ -187,7 +187,7 @@ def streams_of(
     if found is None:
         if data_dirs:
             refuse_faults(data_dirs, recipe, progress, warn)
-        found = dataset.build(sources.gather(recipe, data_dirs, progress), recipe, _extractor(), progress)
+        found = dataset.build(sources.gather(recipe, data_dirs, progress), recipe, extractor(), progress)
         dataset.save(path, found)
     path.touch()
     for old in sorted(folder.glob("*.npz"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
@@ -195,7 +195,8 @@ def streams_of(
     return found
 
 
-def _extractor() -> Extract:
+def extractor() -> Extract:
+    """The front end, for any number of threads. Raises ToolError where the C core is missing."""
     Frontend()  # fails at once, with one line, where the C core is missing
     local = threading.local()  # one for each thread: making its tables takes longer than a clip
 

@@ -62,6 +62,7 @@ def pronunciations(text: str) -> tuple[Phonemes, ...]:
     return tuple(dict.fromkeys(tuple(itertools.chain(*way)) for way in chosen))
 
 
+@functools.cache
 def _by_rule(word: str, text: str) -> Phonemes:
     program = shutil.which("espeak-ng")
     if program is None:
