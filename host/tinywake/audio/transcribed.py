@@ -28,7 +28,7 @@ from tinywake.audio.words.lexicon import pronunciations
 from tinywake.config import Recipe
 from tinywake.errors import AudioError, ConfigError
 
-__all__ = ["FRAMES", "MOST", "PHONEMES", "Said", "Transcribed", "build", "gather"]
+__all__ = ["FRAMES", "MOST", "PHONEMES", "Said", "Side", "Transcribed", "build", "gather"]
 
 PHONEMES = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
