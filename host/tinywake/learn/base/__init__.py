@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
 """A base network: it learns what speech is made of before it learns a word."""
 
-from __future__ import annotations
+__all__: list[str] = []
