@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """A model of models/ from its recipe, with its card: one command.
 
-    python tests/bench/ship.py ../shared models/computer [--folds 2] [--target qemu-armv6m] [--skip-fold]
+    python tests/bench/ship.py ../shared models/computer [--folds 2] [--target qemu-armv6m] [--skip-folds]
 
-Speakers are dealt into folds. The recipe is trained on everything that a shipped model may be made of, and once more
-without the people of fold 0, on whom that training is measured, in quiet, household noise and babble. CARD.md says of
-the first what it is and whose recordings it is made of, and has the figures of the second. `--skip-fold` keeps the
+Speakers are dealt into folds. The recipe is trained and compressed on everything that a shipped model may be made of,
+and once more for each fold without its people, on whom that network is measured, before and after compression, in
+quiet, household noise and babble: so everybody is judged by a network that has not met them. CARD.md says of the first
+what it is and whose recordings it is made of, and has the figures of the others together. `--skip-folds` keeps the
 figures that are in the card.
 
 The threshold of a single word is the lowest that keeps two false accepts an hour on the talk of those people of the
@@ -25,29 +26,41 @@ from pathlib import Path
 
 import speakers
 import words
+from crossfit import BUDGETS, judged, pooled
 
 from tinywake.audio.folders import in_validation
 from tinywake.config import load_recipe
 from tinywake.pipeline.benching import bench
+from tinywake.pipeline.compression.result import CompressResult
+from tinywake.pipeline.compression.run import Asked, compress
 from tinywake.pipeline.credits import refuse_unshippable
 from tinywake.pipeline.evaluation.keep import keep_threshold
-from tinywake.pipeline.evaluation.noted import note_in_card
 from tinywake.pipeline.evaluation.run import Questions, evaluate
-from tinywake.pipeline.train import train
 
-_BUDGETS = (0.5, 1.0, 2.0, 5.0)
 _MOST = 14_000  # bytes
 _ALLOWED = 2.0  # false accepts an hour, on people who trained nothing
 
 
-def on_people(model: Path, fold: Path, folds: int, card: Path) -> None:
-    """Note in `card` what a model that has not met the people of a fold does with them."""
-    name = f"people it has not met, by a training of the same recipe without them (fold {fold.name} of {folds})"
-    if len(words.labels_of(model)) > 1:
-        section(card, f"Measured on {name}", words.lines(words.decide(model, fold)))
+def made(recipe: Path, out: Path, manifest: Path, target: str | None = None) -> CompressResult:
+    """Train in `out`/trained what the manifest has, and compress it into `out`/small."""
+    asked = Asked((manifest,), out / "trained", target=target)
+    return compress(recipe, out / "small", asked, warn=print)
+
+
+def on_people(recipe: Path, out: Path, folds: int, card: Path) -> None:
+    """Note in `card` what trainings that have not met them do with all people."""
+    name = f"people it has not met, by {folds} trainings of the same recipe, each without some of them"
+    small = [made(recipe, out / f"fold{n}", out / f"{n}/train.csv").model for n in range(folds)]
+    if len(words.labels_of(small[0])) > 1:
+        heard = [words.hear(model, out / f"{n}") for n, model in enumerate(small)]
+        section(card, f"Measured on {name}", words.lines(words.decide(*heard)))
         return
-    asked = Questions(budgets=_BUDGETS, noise=(str(fold / "noise.csv"), "babble"), snr="10")
-    note_in_card(card, name, evaluate([model], [fold / "positives.csv"], [fold / "negatives.csv"], asked).models[0])
+    after = pooled([judged(model, out / f"{n}") for n, model in enumerate(small)])
+    before = pooled(
+        [judged(out / f"fold{n}/trained/model.twm", out / f"{n}", noise=False) for n in range(folds)]
+    ).curves["clean"]
+    kept = ", ".join(f"{100 * before.misses_at(budget):.1f} % at {budget:g}" for budget in BUDGETS)
+    section(card, f"Measured on {name}", [*after.lines(), "", f"Before compression, clean: {kept} an hour."])
 
 
 def settle(model: Path, manifest: Path, label: str, card: Path, kept: Path) -> None:
@@ -101,32 +114,32 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="models/NAME, with recipe.toml")
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--target", default="qemu-armv6m")
-    parser.add_argument("--skip-fold", action="store_true")
+    parser.add_argument("--skip-folds", action="store_true")
     parser.add_argument("-o", "--out", type=Path, default=Path("build/ship"))
     asked = parser.parse_args()
     recipe, out = asked.model / "recipe.toml", asked.out / asked.model.name
-    speakers.deal(asked.shared, list(load_recipe(recipe).labels), out, asked.folds, clean=True)
+    labels = load_recipe(recipe).labels
+    speakers.deal(asked.shared, list(labels), out, asked.folds, clean=True)
     refuse_unshippable([out / "all.csv"])
     begun = time.monotonic()
-    whole = train(recipe, out / "whole", (out / "all.csv",), warn=print)
+    whole = made(recipe, out / "whole", out / "all.csv", asked.target)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{whole.lines()[0]}; {(time.monotonic() - begun) / 60:.1f} minutes, {peak:,.0f} MiB at the most")
-    if whole.twm_bytes > _MOST:
-        raise SystemExit(f"{whole.model}: {whole.twm_bytes:,} bytes; a shipped model has at most {_MOST:,}")
-    card, kept = out / "whole/CARD.md", asked.model / "CARD.md"
-    if asked.skip_fold and kept.exists():
+    print("\n".join(whole.lines()))
+    print(f"{(time.monotonic() - begun) / 60:.1f} minutes, {peak:,.0f} MiB at the most")
+    if whole.model.stat().st_size > _MOST:
+        raise SystemExit(f"{whole.model}: {whole.model.stat().st_size:,} bytes; a shipped model has at most {_MOST:,}")
+    card, kept = out / "whole/small/CARD.md", asked.model / "CARD.md"
+    if asked.skip_folds and kept.exists():
         carry(kept, card)
     else:
-        part = train(recipe, out / "fold", (out / "0/train.csv",), warn=print)
-        on_people(part.model, out / "0", asked.folds, card)
-    labels = load_recipe(recipe).labels
+        on_people(recipe, out, asked.folds, card)
     if len(labels) == 1:
         settle(whole.model, out / "all.csv", labels[0], card, asked.model / "model.twm")
     else:
         shutil.copyfile(whole.model, asked.model / "model.twm")
     section(card, "On a board", cost(asked.model / "model.twm", asked.target))
-    for name in ("det.png", "CARD.md"):
-        shutil.copyfile(out / "whole" / name, asked.model / name)
+    for name in ("det.png", "compress.png", "CARD.md"):
+        shutil.copyfile(out / "whole/small" / name, asked.model / name)
 
 
 def carry(kept: Path, card: Path) -> None:

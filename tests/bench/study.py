@@ -33,7 +33,7 @@ def figures(curve: DetCurve) -> dict[str, float]:
 def measure(model: Path, fold: Path, noise: bool) -> dict[str, Any]:
     """Quiet and, if wanted, household noise and babble at 10 dB; speakers at 0.5 an hour. Several words: accuracy."""
     if len(words.labels_of(model)) > 1:
-        return {name: each.facts() for name, each in words.decide(model, fold).items()}
+        return {name: each.facts() for name, each in words.decide(words.hear(model, fold)).items()}
     asked = Questions(budgets=BUDGETS)
     if noise:
         asked = Questions(budgets=BUDGETS, noise=(str(fold / "noise.csv"), "babble"), snr="10")

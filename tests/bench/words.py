@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +99,7 @@ class Means:
     highest: NDArray[np.float64]
     accepts: NDArray[np.int64]
     hours: float
+    threshold: int  # in the file
 
     def at(self, threshold: int) -> Decided:
         """The decisions at a threshold 0..255."""
@@ -110,8 +112,15 @@ class Means:
         return Decided(threshold, right, Counter(self.said), wrong, int(self.accepts[threshold]), self.hours)
 
 
-def decide(model: Path, fold: Path) -> dict[str, Decided]:
-    """At the file's threshold ("own"), and at the one that decides most clips rightly ("best", chosen on them)."""
+def decide(*heard: Means) -> dict[str, Decided]:
+    """All of them at their files' thresholds ("own"), and at the one that decides best ("best", chosen on them)."""
+    own = _total([each.at(each.threshold) for each in heard])
+    every = [_total([each.at(threshold) for each in heard]) for threshold in range(256)]
+    return {"own": own, "best": max(every, key=lambda each: each.accuracy)}
+
+
+def hear(model: Path, fold: Path) -> Means:
+    """What a model makes of the clips of a fold."""
     labels = labels_of(model)
     ear = contenders_of([model], labels[0])[0]
     said, highest, talk, seconds = [], [], [], 0.0
@@ -129,8 +138,19 @@ def decide(model: Path, fold: Path) -> dict[str, Decided]:
                 window = ear.rule.window
                 highest.append([sums(scores[:, n], window).max() / window for n in range(len(labels))])
     accepts = sum(count_each([scores[:, n] for scores in talk], ear.rule).sum(axis=0) for n in range(len(labels)))
-    means = Means(labels, said, np.array(highest), np.asarray(accepts), seconds / 3600)
-    return {"own": means.at(ear.threshold), "best": max(map(means.at, range(256)), key=lambda each: each.accuracy)}
+    return Means(labels, said, np.array(highest), np.asarray(accepts), seconds / 3600, ear.threshold)
+
+
+def _total(parts: Sequence[Decided]) -> Decided:
+    """Added up; the threshold is their mean."""
+    return Decided(
+        round(sum(part.threshold for part in parts) / len(parts)),
+        sum((part.right for part in parts), Counter()),
+        sum((part.clips for part in parts), Counter()),
+        sum((part.confused for part in parts), Counter()),
+        sum(part.accepts for part in parts),
+        sum(part.hours for part in parts),
+    )
 
 
 if __name__ == "__main__":
@@ -138,5 +158,5 @@ if __name__ == "__main__":
     parser.add_argument("model", type=Path)
     parser.add_argument("fold", type=Path)
     asked = parser.parse_args()
-    for name, each in decide(asked.model, asked.fold).items():
+    for name, each in decide(hear(asked.model, asked.fold)).items():
         print(json.dumps({name: each.facts()}))

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tinywake.evaluate.det.latency import Latency
+from tinywake.evaluate.metrics import DetCurve
+from tinywake.pipeline.evaluation.result import Evaluation
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
+import crossfit
 import ship
 import speakers
 import study
@@ -91,12 +97,43 @@ def test_what_is_no_speech_is_no_part_of_a_transcript(text: str, said: str | Non
 
 def test_the_highest_output_over_the_threshold_decides_and_any_output_accepts() -> None:
     highest = np.array([[200, 10], [100, 140], [210, 220], [90, 129], [90, 128]], float)
-    means = words.Means(["yes", "no"], ["yes", "no", "yes", "unknown", "unknown"], highest, np.arange(256)[::-1], 0.5)
+    means = words.Means(
+        ["yes", "no"], ["yes", "no", "yes", "unknown", "unknown"], highest, np.arange(256)[::-1], 0.5, 100
+    )
     found = means.at(128)
     assert found.right == {"yes": 1, "no": 1, "unknown": 1}
     assert found.confused == {("yes", "no"): 1, ("unknown", "no"): 1}
     assert found.accuracy == pytest.approx((1 / 2 + 1 + 1 / 2) / 3)
     assert found.facts()["accepts_per_hour"] == 254
+    both = words.decide(means, replace(means, threshold=128))
+    assert both["own"].clips == {"yes": 4, "no": 2, "unknown": 4}
+    assert both["own"].right == {"yes": 2, "no": 2, "unknown": 1}  # at 100 neither unknown one is
+    assert both["own"].accepts == 155 + 127
+    assert both["best"].accuracy >= both["own"].accuracy
+
+
+def judged_as(misses: list[int], accepts: list[int], hours: float) -> Evaluation:
+    """Two speakers who miss alike; from each of the given thresholds on, one more is missed, one less accepted."""
+    missed = np.array([(np.arange(256) >= at) for at in misses], np.int64)
+    false = np.sum([np.arange(256) < at for at in accepts], axis=0)
+    curve = DetCurve(missed.sum(axis=0), false, 2, hours)
+    none = Latency([])
+    return Evaluation(
+        "m", "w", 128, 128, (0.5,), curve, None, (), none, (), 0, each=(missed, np.ones(len(misses), np.int64))
+    )
+
+
+def test_folds_are_added_up_at_the_same_threshold() -> None:
+    both = crossfit.pooled([judged_as([200, 100], [150], 1.0), judged_as([220, 180], [160, 90], 3.0)])
+    clean = both.curves["clean"]
+    assert (clean.positives, clean.hours) == (4, 4.0)
+    assert clean.threshold_for(0.5) == 90  # two in four hours
+    assert clean.misses_at(0.0) == 0.25  # at 160 one of four
+    assert both.clips.tolist() == [1, 1, 1, 1]
+    assert both.bounds(160) == (0.0, 75.0)
+    text = "\n".join(both.lines())
+    assert "4 clips of 4 people with the word, 4.00 h" in text
+    assert "| 0.5 | 90 | 0.0 %" in text
 
 
 def test_sections_of_a_card_are_replaced_and_carried(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ class Evaluation:
     crossfit: CrossFit | None = None
     gated: Gated | None = None  # the same behind a gate
     notes: tuple[str, ...] = ()  # what the figures cannot say
+    each: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None  # of each speaker: missed [people, 256], clips
 
     @property
     def misses(self) -> float:

@@ -211,6 +211,7 @@ def _judged(
         cells=tuple(cells),
         crossfit=fit,
         notes=tuple(_notes(trial, at, budget, asked)),
+        each=trial.by_speaker()[1:],
     )
 
 
