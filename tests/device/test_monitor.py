@@ -322,6 +322,21 @@ def test_the_view_keeps_what_was_wrong_at_boot_and_what_became_of_a_swap() -> No
         assert f"> new {says}" in drawn(view)
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_shows_all(width: int) -> None:
+    # Bug: the console of the command line wraps nothing, and the panel ended in the middle of what was lost.
+    view = View("/dev/ttyX")
+    for event in (State(1, "listening", "computer", 0, 0, 0, 0, 0), Heap(434688, 434688, 7952), Profile("front", 4000),
+                  Profile("op", 700, 0), Profile("network", 1600), Profile("step", 5600, lines=3)):  # fmt: skip
+        view.apply(event)
+    view.note = "a command: " + 30 * "word " + "end"
+    text = io.StringIO()
+    Console(file=text, width=width, soft_wrap=True).print(view)
+    shown = " ".join(text.getvalue().replace("│", " ").split())
+    for part in ("0 damaged, 0 other lines", "operators #0 0.70", "word word end"):
+        assert part in shown, text.getvalue()
+
+
 VALUES = st.one_of(st.integers(0, 2**31 - 1), st.integers(0, 256), st.text(max_size=8))
 NAMES = st.sampled_from([*events._SHAPES, "new"])
 KEYS = sorted({key for shape in events._SHAPES.values() for _, key, *_ in shape})

@@ -186,6 +186,9 @@ class View:
         rows.append(self._counts())
         if self.note and self.note != self._error:
             rows.append(Text(f"> {self.note}", style="cyan"))
+        for row in rows:
+            if isinstance(row, Text):  # also on a console that leaves plain lines as long as they are
+                row.no_wrap, row.overflow = False, "fold"
         return Panel(
             Group(*rows),
             title=Text(f"tinywake · {printable(self.port)}", style="bold" if self.selected else ""),
