@@ -126,7 +126,7 @@ def _rows(path: Path) -> Iterator[_Row]:
                 f"{path}: needs a column file and one of {', '.join(_TEXT)}; it has {', '.join(columns) or 'none'}"
             )
         for line, row in enumerate(reader, 2):
-            clip = path.parent / os.path.normpath(row["file"] or "")
+            clip = Path(os.path.normpath(path.parent / (row["file"] or "")))
             if clip.suffix.lower() not in SUFFIXES or not clip.is_file():
                 raise AudioError(f"{path}:{line}: {row['file']!r} is not a sound file that is there")
             synthetic = bool((row.get("synthetic") or "").strip())
