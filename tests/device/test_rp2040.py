@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from tinywake import __version__
@@ -35,6 +34,7 @@ from tinywake.pipeline.hearing import hear
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from remote import execute
+from sounds import as_driven, swell, write_wav
 from tiny import listening_model
 
 PATIENT = 60.0  # seconds of silence; the computer may be busy with other things
@@ -54,18 +54,6 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "loud.twm"
     path.write_bytes(listening_model())
     return path
-
-
-def write_wav(path: Path, pcm: npt.NDArray[np.int16]) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(pcm.astype("<i2").tobytes())
-    return path
-
-
-def swell(samples: int, level: float = 3000) -> npt.NDArray[np.int16]:
-    noise = np.random.default_rng(0).normal(0, level, samples) * np.sin(np.arange(samples) / 3000) ** 2
-    return noise.clip(-32768, 32767).astype(np.int16)
 
 
 def assert_heard_as_here(model: Path, clip: Path, port: str, tmp_path: Path) -> None:
@@ -188,23 +176,13 @@ def events_of(board: RP2040Board, seconds: float, until: type[Event] | None = No
     return events
 
 
-def as_packed(clip: npt.NDArray[np.int16], shift: int = 14) -> npt.NDArray[np.int16]:
-    """What firmware/app/port/pack32.py makes of a clip that the microphone says, after the frame that is not whole."""
-    constant, out = 0, [0]
-    for sample in clip.tolist():
-        value = sample << 8
-        constant += ((value << 6) - constant) >> 9
-        out.append(max(-32768, min(32767, (value - (constant >> 6)) >> (shift - 8))))
-    return np.array(out, np.int16)
-
-
 def test_a_ready_image_boots_names_its_model_and_hears_the_microphone(tmp_path: Path) -> None:
     model = tmp_path / "tone.twm"
     model.write_bytes(listening_model(threshold=120, window=1, refractory_ms=100))
     image = tmp_path / "ready.uf2"
     made = make_image(model, image)
     clip = swell(32_000, 2000)
-    (here,) = hear(model, [write_wav(tmp_path / "heard.wav", as_packed(clip))])
+    (here,) = hear(model, [write_wav(tmp_path / "heard.wav", as_driven(clip))])
     assert here.hits
     steps = len(here.scores)
     scores: list[Score] = []

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import shutil
 import sys
-import wave
 from collections.abc import Callable
 from pathlib import Path
 from struct import pack
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from tinywake.audio.clips import read_clip
@@ -26,13 +24,14 @@ from tinywake.device.targets.target import Setup
 from tinywake.errors import DeviceError
 from tinywake.pipeline.hearing import Hearing, hear, hear_pcm
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from sounds import as_driven, swell, write_wav
 from tiny import listening_model
 
 lacking = RP2040Board.available()
 pytestmark = [pytest.mark.on("rp2040"), pytest.mark.skipif(lacking is not None, reason=str(lacking))]
 FLASH = 0x10000000
-SHIFT = 14  # boards/RPI_PICO/board.py
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -42,28 +41,6 @@ def loud(tmp_path: Path) -> Path:
     path = tmp_path / "loud.twm"
     path.write_bytes(listening_model())
     return path
-
-
-def write_wav(path: Path, pcm: npt.NDArray[np.int16]) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(pcm.astype("<i2").tobytes())
-    return path
-
-
-def swell(samples: int, level: float) -> npt.NDArray[np.int16]:
-    noise = np.random.default_rng(0).normal(0, level, samples) * np.sin(np.arange(samples) / 3000) ** 2
-    return noise.clip(-32768, 32767).astype(np.int16)
-
-
-def as_driven(clip: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    """What the board's driver gives of a clip: less its constant part, in 24 bits."""
-    constant, out = 0, []
-    for sample in clip.tolist():
-        value = sample << (SHIFT - 8)
-        constant += ((value << 6) - constant) >> 9
-        out.append(max(-32768, min(32767, (value - (constant >> 6)) >> (SHIFT - 8))))
-    return np.array(out, np.int16)
 
 
 def events(heard: Hearing) -> list[tuple[str, int]]:
@@ -76,7 +53,7 @@ def test_every_score_is_that_of_what_the_driver_records(loud: Path, tmp_path: Pa
     shutil.copy(RP2040Board.built("usermod.uf2"), firmware)
     clips = [write_wav(tmp_path / f"{n}.wav", swell(samples, 3000)) for n, samples in enumerate((16_000, 9_001))]
     through = list(hear(loud, clips, "rp2040", setup=Setup(firmware, "i2s")))
-    driven = list(hear_pcm(loud, ((str(clip), as_driven(read_clip(clip))) for clip in clips)))
+    driven = list(hear_pcm(loud, ((str(clip), as_driven(read_clip(clip), quiet=2)[1:]) for clip in clips)))
     for heard, here, file in zip(through, driven, hear(loud, clips), strict=True):
         for name in ("scores", "means", "t_ms", "ready"):
             np.testing.assert_array_equal(getattr(heard, name), getattr(here, name), err_msg=name)
@@ -133,7 +110,7 @@ def test_every_hold_up_is_counted_by_both_drivers(tmp_path: Path) -> None:
         RawRepl(board.port, 60) as repl,
     ):
         for bits in (32, 16):  # by PIO and DMA, which know; by machine.I2S, where the clock says it, in milliseconds
-            driven = np.concatenate([[0], as_driven(said) if bits == 32 else said >> 2]).astype(int)
+            driven = (as_driven(said, quiet=2) if bits == 32 else np.concatenate([[0], said >> 2])).astype(int)
             for hold in (60, 100, 180, 500):
                 lost, last = repl.ask(HOLD_UP.format(hold=hold, options={"bits": bits}))
                 # Where the last 320 samples lie in the clip: before them are those that were read, and those lost.
@@ -209,8 +186,8 @@ def test_the_prompt_of_circuitpython_is_reached_and_named(loud: Path, tmp_path: 
         repl.exec("import os\nos.sync()")
     said = refused(loud, tmp_path, write_uf2(pages_of(FLASH, flash.read_bytes())))
     assert said == (
-        "its prompt is that of Adafruit CircuitPython 10.3.1 on 2026-05-01 (Raspberry Pi Pico with rp2040): this goes "
-        "with MicroPython only, so far"
+        "its prompt is that of Adafruit CircuitPython 10.3.1 on 2026-05-01 (Raspberry Pi Pico with rp2040), which the "
+        "file does not say: this goes with MicroPython, and with UF2 files of CircuitPython as they are released"
     )
 
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The programmable I/O in step with the processor. rp2040js runs each PIO on a timer of its own, unrelated to the
 // processor's cycles, and counts an instruction's delay without waiting for it; bit clocks would mean nothing. Nor does
-// it empty the FIFOs when they are joined or parted, which is how drivers do that.
+// it empty the FIFOs when they are joined or parted, which is how drivers do that, or tell the pins what an instruction
+// that the processor has it carry out has changed.
 
 const SHIFTCTRL = 8; // of a machine's registers, from CLKDIV on
 const FJOIN = 0xc0000000;
@@ -15,7 +16,7 @@ export class PioClock {
     this.next = new Map(); // of each machine that runs: when its next instruction is due
     for (const pio of this.pios) {
       pio.run = () => {};
-      for (const machine of pio.machines) emptyWhenJoined(machine);
+      for (const machine of pio.machines) mend(machine, pio);
     }
   }
 
@@ -25,12 +26,10 @@ export class PioClock {
     for (const pio of this.pios) {
       if (pio.stopped) continue;
       for (const machine of pio.machines) {
-        if (!machine.enabled) this.next.delete(machine);
-        else {
-          let at = this.next.get(machine);
-          if (at === undefined) this.next.set(machine, (at = this.now + divider(machine)));
-          if (at < first) first = at;
-        }
+        if (!machine.enabled) continue;
+        let at = this.next.get(machine);
+        if (at === undefined) this.next.set(machine, (at = this.now + divider(machine)));
+        if (at < first) first = at;
       }
     }
     return Math.ceil(first - this.now);
@@ -40,8 +39,10 @@ export class PioClock {
   act(spent) {
     this.now += spent;
     for (const pio of this.pios) {
-      if (pio.stopped) continue;
-      for (const machine of pio.machines) if (machine.enabled) this._run(pio, machine);
+      for (const machine of pio.machines) {
+        if (!pio.stopped && machine.enabled) this._run(pio, machine);
+        else this.next.delete(machine); // or it would make up, all at once, for the time that it stood still
+      }
     }
   }
 
@@ -63,7 +64,7 @@ function divider(machine) {
   return (machine.clockDivInt || 65536) + machine.clockDivFrac / 256;
 }
 
-function emptyWhenJoined(machine) {
+function mend(machine, pio) {
   const write = machine.writeUint32.bind(machine);
   machine.writeUint32 = (offset, value) => {
     if (offset === SHIFTCTRL && (value ^ machine.shiftCtrl) & FJOIN) {
@@ -71,5 +72,6 @@ function emptyWhenJoined(machine) {
       machine.txFIFO.reset();
     }
     write(offset, value);
+    pio.checkChangedPins();
   };
 }
