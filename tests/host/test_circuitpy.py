@@ -262,7 +262,7 @@ def cut_everywhere(start: Path, work: Path, order: Order) -> Iterator[Path]:
         drive = found(folder).drive
         assert drive is not None
         try:
-            put_all(Session(drive.facts, files, None), order, running._models(order))
+            put_all(Session(drive.facts, files, None), order, running.models_of(order))
         except Cut:
             yield folder
             shutil.rmtree(folder)

@@ -36,7 +36,10 @@ Through = Annotated[
     typer.Option("--through", help="i2s or pdm: into that microphone, wired to --target rp2040's pins, in its time."),
 ]
 FirmwareFile = Annotated[
-    Path | None, typer.Option("--firmware", help="A .uf2 that --target rp2040 runs in place of its own.")
+    Path | None,
+    typer.Option(
+        "--firmware", help="A .uf2 that --target rp2040 runs in place of its own: MicroPython's or CircuitPython's."
+    ),
 ]
 BoardName = Annotated[str | None, typer.Option("--board", help="Does it fit this board? See tinywake boards.")]
 Picture = Annotated[Path | None, typer.Option("--picture", help="The arena over time: an .svg or .png to write.")]

@@ -10,6 +10,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tinywake.device.circuitpy.deploy import Order
+from tinywake.device.circuitpy.image.flash import flash_with
+from tinywake.device.circuitpy.image.uf2 import circuitpython_in
 from tinywake.device.deploy import Choices, DeployReport, deploy
 from tinywake.device.deploy.copy import copy, sha256
 from tinywake.device.deploy.homes.choose import Home
@@ -21,7 +24,7 @@ from tinywake.device.line.hear import Wired
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.firmware import blamed, meet
 from tinywake.device.targets.registry import TARGETS, check_setup, open_target
-from tinywake.device.targets.target import Setup
+from tinywake.device.targets.target import Setup, Target
 from tinywake.errors import DeviceError, ToolError
 
 __all__ = ["Connection", "connected"]
@@ -33,12 +36,13 @@ _IN_PLACE = ("/rom/", "/flash/")  # models that are no file of the board's file 
 class Connection:
     """A board that has module, app and model, and waits at its prompt.
 
-    directory: its file system, where that is a folder of this computer. mic: on an emulated chip's pins.
+    directory: its file system, where that is a folder of this computer. report: None where it booted with everything,
+    as CircuitPython does on an emulated chip. mic: on an emulated chip's pins.
     """
 
     port: str
     directory: Path | None
-    report: DeployReport
+    report: DeployReport | None
     mic: Wired | None = None
 
 
@@ -58,14 +62,17 @@ def connected(
     check_setup(target, setup)
     if target in TARGETS:
         with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tinywake-clip-"))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tinywake-clip-")))
+            setup = replace(setup, clip=folder / "mic.wav")
             if setup.firmware:
                 stack.enter_context(blamed(setup.firmware))
-            setup = replace(setup, clip=Path(folder) / "mic.wav")
-            board = stack.enter_context(open_target(target, counting=counting, setup=setup))
+                setup = replace(setup, flash=folder / "flash.bin")
+            board = open_target(target, counting=counting, setup=setup)
+            ready = _with_drive(board, setup, Order(model, board.board, recorder=recorder))
+            stack.enter_context(board)
             if setup.firmware:
-                meet(board)
-            report = deploy(board.port, model, board=board.board, start=False, choices=Choices(recorder=recorder))
+                meet(board, circuitpython=ready)
+            report = None if ready else _deployed(board, model, recorder)
             yield Connection(board.port, board.directory, report, board.mic if setup.through else None)
     elif "/" not in target and not re.fullmatch(r"COM\d+", target, re.IGNORECASE):
         raise ToolError(f"no target {target!r} here; known: host, {', '.join(TARGETS)}, or a serial port")
@@ -81,6 +88,20 @@ def connected(
                 kept.give_back(target)
             raise
         kept.give_back(target)
+
+
+def _with_drive(board: Target, setup: Setup, order: Order) -> bool:
+    """Whether the firmware is CircuitPython: then all that deploy would write is on its drive before it boots."""
+    circuitpython = circuitpython_in(setup.firmware.read_bytes()) if setup.firmware else None
+    if circuitpython is None:
+        return False
+    assert setup.flash is not None
+    setup.flash.write_bytes(flash_with(circuitpython, order))
+    return True
+
+
+def _deployed(board: Target, model: Path, recorder: bool) -> DeployReport:
+    return deploy(board.port, model, board=board.board, start=False, choices=Choices(recorder=recorder))
 
 
 class _Kept:

@@ -143,6 +143,7 @@ def bench(model: Path, target: str = "host", *, layers: bool = False) -> Bench:
         hears = target == "rp2040" and file.detector is not None
         listening = listening_on(board.port, model.name) if hears else None
         said = board.report
+        assert said is not None
     native = built_module(said.firmware.arch) if said.module_bytes else None
     return Bench(
         model.name, target, said.firmware.arch, counts, report, scratch, frames, step_ms, said.module_bytes,

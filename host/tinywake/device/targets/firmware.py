@@ -18,8 +18,11 @@ __all__ = ["blamed", "meet"]
 _PROMPT_S = 60.0  # CircuitPython first makes its file system, and an emulated chip is not always as quick as a real one
 
 
-def meet(board: Target) -> None:
-    """Wait for its prompt. Raises DeviceError where none comes, and where it is not MicroPython's."""
+def meet(board: Target, *, circuitpython: bool = False) -> None:
+    """Wait for its prompt. Raises DeviceError where none comes, and where it is neither MicroPython's nor expected.
+
+    circuitpython: the file says that it is CircuitPython.
+    """
     end = time.monotonic() + _PROMPT_S
     while True:
         try:
@@ -29,8 +32,11 @@ def meet(board: Target) -> None:
             if not board.running or time.monotonic() > end:
                 raise DeviceError(f"no prompt within {_PROMPT_S:g} s: {explain(board.port, error).what}") from error
     who = prompt.version.rpartition("; ")[2]
-    if "MicroPython" not in who:
-        raise DeviceError(f"its prompt is that of {who} ({prompt.machine}): this goes with MicroPython only, so far")
+    if "MicroPython" not in who and not (circuitpython and "CircuitPython" in who):
+        raise DeviceError(
+            f"its prompt is that of {who} ({prompt.machine}), which the file does not say: this goes with MicroPython, "
+            "and with UF2 files of CircuitPython as they are released"
+        )
 
 
 @contextmanager

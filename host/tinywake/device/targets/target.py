@@ -24,6 +24,7 @@ class Setup:
     firmware: Path | None = None  # to run in place of its own
     through: str | None = None  # the microphone on its pins by which it hears: one of Target.microphones
     clip: Path | None = None  # what that says: a wav file, which may come later, or another instead
+    flash: Path | None = None  # a file that keeps its flash, and may have something there; else it ends with the board
 
 
 class Target(ABC):

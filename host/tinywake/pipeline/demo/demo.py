@@ -149,6 +149,7 @@ def run_demo(
         speech = _play(board, read_clip(out / "clips" / other.file), (), False, console)
         near = _play(board, read_clip(out / "clips" / alike.file), (), False, None)
         mine = {str(path): _play(board, pcm, (), paced, console) for path, pcm in own}
+        assert board.report is not None
         module_bytes = board.report.module_bytes
     return DemoResult(
         label=trained.label,

@@ -23,7 +23,7 @@ from tinywake.device.line.restart import Restarted, restart
 from tinywake.errors import ConfigError, DeviceError
 from tinywake.gate import gate_named
 
-__all__ = ["Done", "Order", "Session", "deploy", "put_all"]
+__all__ = ["Done", "Order", "Session", "deploy", "models_of", "put_all"]
 
 _OPENING_S = 60.0  # the checksum of a whole model, on a slow board
 
@@ -78,7 +78,7 @@ def deploy(found: Found, order: Order) -> CircuitReport:
     Until app and module have arrived whole, the board has those that it had; until the record is written, so with the
     model.
     """
-    models = _models(order)
+    models = models_of(order)
     try:
         with _opened(found) as session:
             done = put_all(session, order, models)
@@ -132,7 +132,7 @@ def put_all(session: Session, order: Order, models: Sequence[Wanted]) -> Done:
     return Done(plan, tuple(path for path in removed if not path.endswith("~")), placed, heap)
 
 
-def _models(order: Order) -> list[Wanted]:
+def models_of(order: Order) -> list[Wanted]:
     """To be opened in this order. Raises DeviceError where they cannot listen together."""
     named = gate_named(order.gate) if order.gate is not None else None
     if named is not None and order.no_gate:

@@ -69,11 +69,11 @@ class RP2040Board(ProcessTarget):
         if setup.firmware is not None:
             _check(setup.firmware)
         if setup.through is None:
-            return cls(firmware=setup.firmware)
+            return cls(setup.flash, firmware=setup.firmware)
         assert setup.clip is not None
         mic = on_pins(setup.through, setup.clip)
         mic.say(np.zeros(0, np.int16))  # deploy tries whether the app can listen
-        board = cls(firmware=setup.firmware, mic=mic)
+        board = cls(setup.flash, firmware=setup.firmware, mic=mic)
         board.board = BOARDS[setup.through]
         return board
 
