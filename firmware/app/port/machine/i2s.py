@@ -121,8 +121,8 @@ class I2SMicrophone:
         return len(buf)
 
     def _came(self, now):
-        """Of 64 samples 63, so that a microphone somewhat slower than the clock is not taken for one that loses."""
-        return self._clock.ticks_diff(now, self._last) * _FRAMES_MS * 63 >> 6
+        """Of 256 samples 255, so that a microphone somewhat slower than the clock is not taken for one that loses."""
+        return self._clock.ticks_diff(now, self._last) * _FRAMES_MS * 255 >> 8
 
     def _count(self, waiting):
         """The driver does not tell that its ring ran over: what the clock says is there and has no room is lost."""
