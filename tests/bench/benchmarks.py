@@ -90,15 +90,20 @@ def compiled(name: str, folder: Path) -> None:
 
 
 def modules() -> dict[str, Any]:
-    """By architecture, CircuitPython's as "circuitpython armv6m"."""
+    """By architecture, CircuitPython's as "circuitpython armv6m"; beside each those that only some boards load."""
     figures = {}
     for interpreter, prefix in (("micropython", ""), ("circuitpython", "circuitpython ")):
         for arch in ARCHES:
             path = built_module(arch, interpreter)
             if path is not None and f"_{path.parent.name}".endswith(f"_{arch}_{ABI[0]}.{ABI[1]}"):
-                native = read_native(path)
-                figures[prefix + arch] = {"file": native.file_bytes, "ram": native.ram}
+                others = sorted(path.parent.glob("_tinywake_*.mpy"))
+                figures[prefix + arch] = _bytes(path) | {"beside": {other.stem: _bytes(other) for other in others}}
     return figures
+
+
+def _bytes(path: Path) -> dict[str, Any]:
+    native = read_native(path)
+    return {"file": native.file_bytes, "ram": native.ram}
 
 
 def versions() -> dict[str, str]:

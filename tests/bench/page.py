@@ -46,7 +46,8 @@ is played over and over, the least at any step. Collection is off meanwhile, so 
 *growth* is what is lost from the first second to the last. Homes are those of [memory.md](memory.md); xip is the Pico's
 free flash; a ROMFS is an image in RAM here, taken before the first figure, where a board has it in flash. The code of
 the x64 module is not on the heap. How large a heap is at first is our port's choice on QEMU's boards: a real micro:bit
-has 16 kB of RAM in all. Two runs give the same figures.
+has 16 kB of RAM in all. The target circuitpython is MicroPython but for the native ABI, and has the app as text; of
+CircuitPython itself, deploy says what is free before and after (docs/circuitpython.md). Two runs give the same figures.
 
 """
 
@@ -58,6 +59,13 @@ Cycles a second of sound, and their share of 125 MHz. Native: front end, network
 microphone's driver, 32 to 16 bits, serial lines over USB; the processor sleeps the rest. Misses are of the flash's
 cache (16 kB, two ways, lines of 8 bytes, modelled); silicon waits for each LOW to HIGH cycles, which is in no other
 column. *In flash*: with weights read in place from there (`deploy --home xip`), not from a copy on the heap.
+
+"""
+
+
+_BESIDE = """\
+Beside it, bytes of the file (and RAM) of what only those boards load that decode coded models (`_huf`), have a PDM
+microphone (`_pdm`), record (`_rec`), or have CircuitPython and an I2S microphone (`_i2s`; on x64 for tests):
 
 """
 
@@ -84,7 +92,15 @@ def _modules(modules: dict[str, Any]) -> str:
     for arch in (name for name in modules if " " not in name):
         each = [modules.get(name) for name in (arch, f"circuitpython {arch}")]
         rows.append([arch, *(f"{m[key]:,}" if m else "" for m in each for key in ("file", "ram"))])
-    return text + _table(["architecture", "MicroPython: file", "RAM", "CircuitPython: file", "RAM"], rows)
+    text += _table(["architecture", "MicroPython: file", "RAM", "CircuitPython: file", "RAM"], rows)
+    names = sorted({name for each in modules.values() for name in each.get("beside", {})})
+    if not names:
+        return text
+    rows = []
+    for arch, each in modules.items():
+        cells = [each["beside"].get(name) for name in names]
+        rows.append([arch, *(f"{cell['file']:,} ({cell['ram']:,})" if cell else "" for cell in cells)])
+    return text + _BESIDE + _table(["", *(f"`{name}`" for name in names)], rows)
 
 
 def unit_of(row: dict[str, Any]) -> str:
