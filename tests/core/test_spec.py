@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coded_dump import dump
 
+from tinywake.coded import decoded
+from tinywake.compiler.coding.encode import coded
 from tinywake.compiler.graph import FullyConnected, Graph, Requant, Tensor
 from tinywake.compiler.memory.plan import plan
 from tinywake.compiler.twm.layout import HEADER, SECTION, OpCode, Section
@@ -23,7 +26,7 @@ X = np.array([4, 1], np.int8)
 
 
 def example(repo: Path) -> bytes:
-    text = (repo / "models" / "SPEC.md").read_text().split("## An example, byte for byte")[1]
+    text = (repo / "models" / "SPEC.md").read_text().split("## An example, byte for byte")[1].split("\n## ")[0]
     data = bytearray()
     for at, digits in re.findall(r"^    ([0-9a-f]{4})  ((?:[0-9a-f]{2}(?: |$))+)", text, re.M):
         assert int(at, 16) == len(data), f"the dump skips to {at}"
@@ -60,6 +63,20 @@ def test_unpack_reads_the_example(repo: Path, tmp_path: Path) -> None:
     assert [op.kind for op in file.ops] == ["FULLY_CONNECTED"]
     assert file.arena_bytes == 8
     assert file.step_ms == 0
+
+
+def test_the_coded_example_is_the_same_file(repo: Path) -> None:
+    """By a reader that knows the text alone, and by the boards' own."""
+    text = (repo / "models" / "SPEC.md").read_text().split("## The same file, coded\n")[1]
+    given = bytes.fromhex("".join(re.findall(r"^    000[0-9a-f]  ([0-9a-f ]{11})", text, re.M)))
+    bits = "".join(re.findall(r"^    [0-9a-f]{4}\.[0-7]  ((?:[01]+ )*[01]+)", text, re.M)).replace(" ", "")
+    data = given + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    assert len(bits) % 8 == 0
+    assert data == coded(example(repo))
+    assert decoded(data).tobytes() == example(repo)
+    lines, image = dump(data)
+    assert image == example(repo)
+    assert text.strip("\n") == text.split("\n    0000")[0].strip("\n") + "\n\n" + "\n".join(lines)
 
 
 def test_names_agree_with_the_core(repo: Path) -> None:
