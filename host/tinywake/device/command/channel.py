@@ -11,12 +11,13 @@ from typing import Any
 from tinywake.device.command.orders import Orders
 from tinywake.device.line.events import Error, Event, Hit, Level, Lost, Ok, Score, State
 from tinywake.device.line.lines import LineReader, named, printable
-from tinywake.device.line.port import GONE, open_port
+from tinywake.device.line.port import GONE, UNPLUGGED, open_port
 from tinywake.errors import DeviceError
 
 __all__ = ["BrokenLineError", "Channel", "RefusedError"]
 
 _READ_S = 0.02
+_LISTENS_S = 1.0  # a board that listens has said something by then: its level, five times a second
 _HEARS = (Hit, Level, Lost, Score, State)  # what only a board that listens says
 _BACK_S = 30.0  # a cable that was pulled is back by then
 _PAUSE_S = 0.5
@@ -60,7 +61,7 @@ class Channel:
         with contextlib.suppress(*GONE):
             self._device.close()
 
-    def listens(self, seconds: float) -> bool:
+    def listens(self, seconds: float = _LISTENS_S) -> bool:
         """Whether the board says so within that time, without being asked."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -105,13 +106,13 @@ class Channel:
         try:
             self._device.write(data)
         except GONE as error:
-            raise BrokenLineError(f"{self.port}: the board is gone; plug it in again") from error
+            raise BrokenLineError(f"{self.port}: {UNPLUGGED}") from error
 
     def _read(self) -> list[Event]:
         try:
             data = self._device.read(max(1, self._device.in_waiting))
         except GONE as error:
-            raise BrokenLineError(f"{self.port}: the board is gone; plug it in again") from error
+            raise BrokenLineError(f"{self.port}: {UNPLUGGED}") from error
         self._orders.hear(data)
         events = self._reader.feed(data)
         self.lost += sum(event.samples for event in events if isinstance(event, Lost))

@@ -4,7 +4,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 from tinywake.device.firmware import read_mpy
 
@@ -269,11 +269,7 @@ Event = (
     | Unknown
 )
 
-_KINDS: dict[str, type[Any]] = {
-    kind.name: kind
-    for kind in (Boot, Model, Label, State, Score, Level, Hit, Lost, Heap, Ok, File, Profile, Rec, Pcm, Swap, Error,
-                 End)
-}  # fmt: skip
+_KINDS: dict[str, type[Any]] = {kind.name: kind for kind in get_args(Event) if kind is not Unknown}
 _KEYS = {("model", "model"): "name", ("label", "label"): "name"}  # where attribute and key differ
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["BoardFiles"]
+__all__ = ["BoardFiles", "model_name"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,8 @@ class BoardFiles:
         else:
             for name in names:
                 (self.directory / name).unlink(missing_ok=True)
+
+
+def model_name(path: str) -> str:
+    """What people call the model in a file on a board: neither its folder nor .twm."""
+    return path.rpartition("/")[2].removesuffix(".twm")

@@ -17,7 +17,9 @@ if os.name == "posix":
 else:
     GONE = (OSError, TypeError)
 
-__all__ = ["GONE", "open_port"]
+__all__ = ["GONE", "UNPLUGGED", "open_port"]
+
+UNPLUGGED = "the board is gone; plug it in again"
 
 _LIST = "python -m mpremote connect list shows those there are"
 

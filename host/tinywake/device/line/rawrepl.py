@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from tinywake.device.line.lines import named, printable
-from tinywake.device.line.port import GONE, open_port
+from tinywake.device.line.port import GONE, UNPLUGGED, open_port
 from tinywake.errors import DeviceError
 
 __all__ = ["RawRepl"]
@@ -176,7 +176,7 @@ class RawRepl:
             raise self._gone() from error
 
     def _gone(self) -> DeviceError:
-        return DeviceError(f"{self.port}: the board is gone; plug it in again")
+        return DeviceError(f"{self.port}: {UNPLUGGED}")
 
     def _more(self) -> None:
         end = time.monotonic() + self.timeout

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tinywake.device.line.events import Error, Model, State
 from tinywake.device.line.lines import LineReader, named, printable
-from tinywake.device.line.port import GONE, open_port
+from tinywake.device.line.port import GONE, UNPLUGGED, open_port
 from tinywake.errors import DeviceError
 
 __all__ = ["Restarted", "restart"]
@@ -56,7 +56,7 @@ def restart(port: str, timeout: float = 10.0) -> Restarted:
                     trouble = trouble or _last_line(bytes(said))
                     break
         except GONE as error:
-            raise DeviceError(f"{port}: the board is gone; plug it in again") from error
+            raise DeviceError(f"{port}: {UNPLUGGED}") from error
     return Restarted(False, sha, named(printable(trouble or _QUIET)))
 
 

@@ -30,6 +30,7 @@ from tinywake.device.line.events import (
     State,
     Swap,
 )
+from tinywake.device.line.files import model_name
 from tinywake.device.line.lines import LineReader, printable
 
 __all__ = ["View"]
@@ -119,7 +120,7 @@ class View:
             case Profile():
                 self._take_profile(event)
             case Swap():
-                self.note = printable(f"{_stem(event.path)} {_SWAPPED.get(event.state, event.state)}")
+                self.note = printable(f"{model_name(event.path)} {_SWAPPED.get(event.state, event.state)}")
             case Error() if event.where != "command":
                 self._error = self.note = printable(f"error: {event.what}")  # another model may listen a line later
             case End():
@@ -159,7 +160,7 @@ class View:
             return None
         name = self._model.name if self._model else ""
         if self._path not in paths:  # opened before this began, or not by us
-            self._path = next((path for path in paths if _stem(path) == name), paths[0])
+            self._path = next((path for path in paths if model_name(path) == name), paths[0])
         self._path = paths[(paths.index(self._path) + 1) % len(paths)]
         return self._path
 
@@ -290,10 +291,6 @@ class View:
                 style=style,
             )
         return table
-
-
-def _stem(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(".twm")
 
 
 def _clock(ms: int) -> str:

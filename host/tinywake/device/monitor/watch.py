@@ -19,6 +19,7 @@ from rich.live import Live
 from tinywake.device.command.session import Session, Told
 from tinywake.device.line.events import PROTOCOL, Boot, End, Event, Heap, Hit, Label, Level, Pcm, Score, State, as_json
 from tinywake.device.line.lines import printable
+from tinywake.device.line.port import UNPLUGGED
 from tinywake.device.monitor.files import Files
 from tinywake.device.monitor.keys import HELP, Keys, command
 from tinywake.device.monitor.view import View
@@ -170,7 +171,7 @@ class _Watch:
         return False
 
     def _line_changed(self, view: View, told: Told) -> None:
-        gone = f"the board is gone; plug it in again; next try in {told.pause:g} s"
+        gone = f"{UNPLUGGED}; next try in {told.pause:g} s"
         known = bool(view.trouble)
         view.trouble = gone if told.line == "gone" else ""
         entry = {"event": "line", "state": told.line}

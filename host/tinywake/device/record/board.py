@@ -13,6 +13,7 @@ from types import TracebackType
 from tinywake.device.command.session import Session, Told
 from tinywake.device.line.events import Boot, Error, Event, Hit, Level, Ok, Pcm, Rec, Score, State
 from tinywake.device.line.lines import LineReader, printable
+from tinywake.device.line.port import UNPLUGGED
 from tinywake.errors import DeviceError
 
 __all__ = ["Board"]
@@ -112,7 +113,7 @@ class Board:
                 return None
             if told.line:
                 self.recording = False
-                raise DeviceError(f"{self.port}: the board is gone; plug it in again")
+                raise DeviceError(f"{self.port}: {UNPLUGGED}")
             self._events.extend(self.reader.feed(told.data))
         return self._events.popleft() if self._events else None
 

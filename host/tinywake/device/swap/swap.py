@@ -18,7 +18,6 @@ from tinywake.errors import DeviceError
 
 __all__ = ["swap"]
 
-_LISTEN_S = 1.0  # a board that listens has said something by then: its level, five times a second
 _ANSWER_S, _TRIES = 10.0, 6  # of the swap: it is hashed and opened meanwhile
 _RESETS = 3
 _NAME = 40  # bytes, as they go over the line
@@ -74,7 +73,7 @@ def swap(port: str, model: Path, on_progress: Callable[[float], None] = lambda f
 def _listening_with(channel: Channel) -> str | None:
     """First digits of the SHA-256 of the model it listens with; None: there is nothing to be swapped by command."""
     try:
-        if not channel.listens(_LISTEN_S):
+        if not channel.listens():
             return None
         channel.events.clear()
         channel.order("hash", tries=3)

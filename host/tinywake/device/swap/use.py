@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 
 from tinywake.device.command.channel import BrokenLineError, Channel, RefusedError
 from tinywake.device.line.events import File, Model, State
+from tinywake.device.line.files import model_name
 from tinywake.device.line.lines import printable
 from tinywake.errors import DeviceError
 
 __all__ = ["UseReport", "use"]
 
-_LISTEN_S = 1.0  # as in swap.py
 _LOOK_S, _LOAD_S = 3.0, 10.0  # of an answer; the model is hashed and opened meanwhile
 
 
@@ -46,7 +46,7 @@ def use(port: str, name: str) -> UseReport:
     """
     with Channel(port) as channel:
         try:
-            listens = channel.listens(_LISTEN_S)
+            listens = channel.listens()
             channel.events.clear()
             channel.order("models", seconds=_LOOK_S, tries=3)
             paths = list(dict.fromkeys(event.path for event in channel.events if isinstance(event, File)))
@@ -65,7 +65,7 @@ def use(port: str, name: str) -> UseReport:
 
 def _found(port: str, name: str, paths: Sequence[str]) -> str:
     """The one path that is meant."""
-    for ways in (lambda path: path, lambda path: path.rpartition("/")[2], lambda path: _stem(path)):
+    for ways in (lambda path: path, lambda path: path.rpartition("/")[2], model_name):
         found = [path for path in paths if ways(path) == name]
         if len(found) == 1:
             return found[0]
@@ -73,7 +73,3 @@ def _found(port: str, name: str, paths: Sequence[str]) -> str:
             raise DeviceError(f"{port}: {name!r} may be {', '.join(found)}: name one of them")
     there = printable(", ".join(paths)) or "none"
     raise DeviceError(f"{port}: no model {name!r}; there are: {there}")
-
-
-def _stem(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(".twm")
