@@ -9,12 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from tinywake.__main__ import main
+from tinywake.cli import app
 from tinywake.core import Model
 from tinywake.device.firmware import built_module, how_to_build
 from tinywake.pipeline.hearing import listener_of
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
+import session
+
+_COMMAND = re.compile(r"(?:^ +(?:\$ )?|`|time )tinywake ([a-z][a-z-]*)((?:[^`\n#]|\\\n)*)", re.MULTILINE)
+_OPTION = re.compile(r"(?<=[ \[|])--[a-z][a-z-]*")
 _NUMBER = re.compile(r"\d[\d,]*")
 _NEARLY = 0.04  # of a figure, and
 _BLOCK = 8192  # bytes: what the app takes of a board's flash goes in blocks of 4096
@@ -106,3 +113,45 @@ def test_what_a_gate_takes(repo: Path, folder: Path, capsys: pytest.CaptureFixtu
         f"okay_nabu behind `energy`: {alone:,} bytes; behind `vad`: {behind + model.arena_bytes:,}, of which "
         f"{model.arena_bytes:,} are its arena and state, and its file of {vad.stat().st_size:,} bytes."
     ) in text
+
+
+def test_the_commands_of_all_documents_have_those_options(repo: Path) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    known = {verb: {name for each in command.params for name in each.opts} for verb, command in commands.items()}
+    seen = 0
+    for path in (
+        *repo.glob("*.md"),
+        *repo.glob("docs/*.md"),
+        *repo.glob("models/**/*.md"),
+        repo / "firmware/SERIAL.md",
+    ):
+        for verb, rest in _COMMAND.findall(path.read_text()):
+            options = set(_OPTION.findall(rest))
+            if (path.name, verb) == ("slots.md", "slots"):  # the head of a file on a board
+                continue
+            assert verb in known, f"{path.name}: tinywake {verb}"
+            assert options <= known[verb] | {"--help"}, f"{path.name}: tinywake {verb}{rest}"
+            seen += len(options)
+    assert seen > 100
+
+
+def test_the_session_is_read_and_written_as_it_is(repo: Path) -> None:
+    lines = (repo / "docs/session.md").read_text().splitlines()
+    steps = session.steps_of(lines)
+    for step in steps:
+        step.said = [line.removeprefix(session.INDENT) for line in lines[step.line : step.until]]
+    assert session.written(lines, steps) == lines
+    said = {step.text.split()[1]: step for step in steps if step.text.startswith("tinywake ")}
+    assert {"deploy", "monitor", "record", "mine", "eval", "targets", "data-report"} <= said.keys()
+    assert [step.text.splitlines()[-1] for step in steps if "train recipe" in step.text]
+    assert [step.section for step in steps if step.terminal and step.text != "kill %1"] == ["Deploy, watch"]
+    assert all(step.said for step in said.values())
+    long = session.Step("", 1, 2, "x", False, [str(i) for i in range(30)])
+    assert session.written(["    $ x", "    old", "", "text"], [long])[-5:] == [
+        "    ...",
+        "    28",
+        "    29",
+        "",
+        "text",
+    ]
+    assert session.steps_of(["    $ a \\", "    > b", "    c", "", "    d"])[0].text == "a \\\nb"

@@ -53,6 +53,11 @@ def alarm_lines(alarms: Sequence[Alarm], threshold: int) -> list[str]:
     """For people."""
     if not alarms:
         return []
-    named = [f"  {alarm.path} at {alarm.t_ms / 1000:.2f} s, mean {alarm.score}" for alarm in alarms[:_NAMED]]
+    named = [f"  {_here(alarm.path)} at {alarm.t_ms / 1000:.2f} s, mean {alarm.score}" for alarm in alarms[:_NAMED]]
     more = [f"  and {len(alarms) - _NAMED} more (--json has all)"] if len(alarms) > _NAMED else []
     return [f"false accepts at threshold {threshold}:", *named, *more]
+
+
+def _here(path: Path) -> Path:
+    """As one would name it in this folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
