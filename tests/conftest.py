@@ -10,11 +10,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tinywake.__main__ import main
 from tinywake.device.deploy import deploy
 from tinywake.device.targets.registry import TARGETS, open_target
 from tinywake.device.targets.target import Target
+
+settings.register_profile("busy", deadline=None)  # what an example takes says nothing on a computer that others use
+settings.load_profile("busy")
 
 REPO = Path(__file__).resolve().parent.parent
 QUICK = ("host", "unix")  # the targets on which every test always runs

@@ -89,7 +89,7 @@ def rule(scores: list[list[int]], detector: Detector, step_ms: int) -> list[int]
     return events
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_detector_follows_its_rule(data: st.DataObject) -> None:
     labels = data.draw(st.integers(1, 3))

@@ -380,7 +380,7 @@ def networks(draw: Any) -> bytes:
     return forge(*([sub] * draw(st.integers(1, 2))))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=400, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(blob=networks())
 def test_nonsense_is_refused_in_one_line(blob: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     graph, _ = tried(tmp_path_factory.getbasetemp() / "nonsense.tflite", blob)

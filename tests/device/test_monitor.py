@@ -342,7 +342,7 @@ NAMES = st.sampled_from([*events._SHAPES, "new"])
 KEYS = sorted({key for shape in events._SHAPES.values() for _, key, *_ in shape})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(NAMES, st.fixed_dictionaries(dict.fromkeys(KEYS, VALUES))), max_size=12), st.binary())
 def test_whatever_a_board_says_can_be_drawn(said: list[tuple[str, dict[str, Any]]], noise: bytes) -> None:
     view = View("x")

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinywake.device.firmware import ARCHES
@@ -238,7 +238,6 @@ CHUNKS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(CHUNKS, st.lists(st.integers(0, 4000), max_size=8))
 def test_any_split_gives_the_same(chunks: list[bytes], cuts: list[int]) -> None:
     data = b"".join(chunks)
@@ -251,7 +250,6 @@ def test_any_split_gives_the_same(chunks: list[bytes], cuts: list[int]) -> None:
     assert vars(one) == vars(other) == vars(third)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=300), st.sampled_from(GOOD)), max_size=10))
 def test_events_between_noise_are_found(parts: list[tuple[bytes, str]]) -> None:
     reader = LineReader()
