@@ -254,6 +254,7 @@ def test_every_stage_and_again(data: Dataset, trained: Path, tmp_path: Path, mon
     assert "|cluster|" in card
     assert "0.5 an hour" in card
     assert f"| file | {len(blob):,} bytes" in card
+    assert f"| form | coded: a board decodes it once, into {len(ordinary):,} bytes of RAM |" in card
     assert json.loads((out / "compress.json").read_text())["kept"] == "code"
     assert (out / "compress.png").read_bytes().startswith(b"\x89PNG")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinywake import __version__
 from tinywake.audio.voices.census import Census
+from tinywake.coded import decoded, is_coded
 from tinywake.compiler.build import Compiled
 from tinywake.config import Recipe
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
@@ -36,6 +37,7 @@ def card(
         f"| {budget:g} | {at} | {100 * missed:.1f} % | {counted} |" for budget, at, missed, counted in curve.table()
     )
     rule, missed_here, counted_here = recipe.detector, curve.miss_rate[threshold], int(curve.false_accepts[threshold])
+    form = _form(compiled.blob)
     recordings = ", ".join(folder.name for folder in data) or "none"
     return f"""# {", ".join(recipe.labels)}
 
@@ -44,7 +46,7 @@ Written by `tinywake train` {__version__}; the recipe has every parameter.
 | | |
 |---|---|
 | file | {len(compiled.blob):,} bytes (.twm: graph, weights, front end, labels, detector) |
-| memory | {plan.arena_bytes + plan.state_bytes:,} bytes of arena, of which {plan.state_bytes:,} are streaming state |
+{form}| memory | {plan.arena_bytes + plan.state_bytes:,} bytes of arena, of which {plan.state_bytes:,} are streaming state |
 | work | {compiled.graph.macs():,} multiply-accumulates every {step} ms |
 | receptive field | {10 * recipe.network.window + 20} ms |
 | detector | mean of {rule.window} steps over {threshold}/256, {rule.refractory_ms} ms refractory |
@@ -64,3 +66,10 @@ accepts ({low:.1f} to {high:.1f} an hour at 95 %). The curve is det.png.
 {credits_section(credits_of(data), "chose the threshold")}
 Measure it on people before relying on it: `tinywake eval --model model.twm --positives DIR --negatives DIR`.
 """
+
+
+def _form(blob: bytes) -> str:
+    """A row for a file that boards do not read in place; none for the others."""
+    if not is_coded(blob):
+        return ""
+    return f"| form | coded: a board decodes it once, into {len(decoded(blob)):,} bytes of RAM |\n"
