@@ -37,7 +37,7 @@ def card(
         f"| {budget:g} | {at} | {100 * missed:.1f} % | {counted} |" for budget, at, missed, counted in curve.table()
     )
     rule, missed_here, counted_here = recipe.detector, curve.miss_rate[threshold], int(curve.false_accepts[threshold])
-    form = _form(compiled.blob)
+    arena = plan.arena_bytes + plan.state_bytes
     recordings = ", ".join(folder.name for folder in data) or "none"
     return f"""# {", ".join(recipe.labels)}
 
@@ -46,7 +46,7 @@ Written by `tinywake train` {__version__}; the recipe has every parameter.
 | | |
 |---|---|
 | file | {len(compiled.blob):,} bytes (.twm: graph, weights, front end, labels, detector) |
-{form}| memory | {plan.arena_bytes + plan.state_bytes:,} bytes of arena, of which {plan.state_bytes:,} are streaming state |
+{_form(compiled.blob)}| memory | {arena:,} bytes of arena, of which {plan.state_bytes:,} are streaming state |
 | work | {compiled.graph.macs():,} multiply-accumulates every {step} ms |
 | receptive field | {10 * recipe.network.window + 20} ms |
 | detector | mean of {rule.window} steps over {threshold}/256, {rule.refractory_ms} ms refractory |
