@@ -116,8 +116,8 @@ class DemoResult:
             f"model {self.model_bytes:,} bytes ({self.model}), arena {self.arena_bytes:,} bytes of which "
             f"{self.state_bytes:,} state, native module {self.module_bytes:,} bytes",
             f"{self.ms_a_step:.2f} ms a step of 30 ms on this computer, serial line included",
-            "This small model was trained on synthetic voices only, so it will miss real people: models/ has words that "
-            "were trained on recordings too, and --data FOLDER adds yours.",
+            "This small model was trained on synthetic voices only, so it will miss real people: models/ has words "
+            "that were trained on recordings too, and --data FOLDER adds yours.",
         ]
         return said
 
