@@ -19,6 +19,7 @@ from test_slots import model
 
 from tinywake.device import places
 from tinywake.device.deploy import deploy
+from tinywake.device.doctor import diagnose
 from tinywake.device.firmware import Firmware, built_module, module_for
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.targets.registry import TARGETS, open_target
@@ -128,6 +129,22 @@ def test_deploy_brings_its_module_in_place_of_the_others(target: str, tmp_path: 
         there.write_bytes(theirs.read_bytes())
         deploy(board.port, path, board=board.board, start=False)
         assert there.read_bytes() == ours.read_bytes()
+
+
+def test_doctor_says_what_it_is(target: str, tmp_path: Path) -> None:
+    # Bug: it asked for os.uname, which this one has not, and then took it for neither of the two.
+    if os.environ.get("CIRCUITPYTHON"):
+        pytest.skip("what CIRCUITPYTHON names is another")
+    with open_target(target) as board:
+        deploy(board.port, model(tmp_path, "word", 120), board=board.board, start=False)
+        said = diagnose(board.port)
+    found = [each.what for each in said.findings if each.topic == "firmware"]
+    assert found == ["MicroPython with CircuitPython's name and native ABI, which is for tests (x64)"]
+    assert "lib/_tinywake.mpy for circuitpython, whole" in [each.what for each in said.findings]
+    assert not [each for each in said.findings if each.level == "fault"]
+    modules = [each.what for each in said.findings if each.topic == "modules"]
+    assert any(each.startswith("CircuitPython's _tinywake.mpy for x64") for each in modules)
+    assert not any("CircuitPython's" in each and "armv7m" in each for each in modules)
 
 
 def test_a_board_without_its_module_says_how_to_build_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

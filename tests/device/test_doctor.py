@@ -158,6 +158,12 @@ def test_boards_are_found_by_their_usb_ids(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(DeviceError, match="several boards"):
         find.find_board(lambda port: True)
     first, second = find.list_boards()
+    feather = usb("/dev/ttyACM2", 0x239A, 0x80F2)
+    plug_in(monkeypatch, bridge, other, feather)
+    assert find.find_board() == "/dev/ttyACM2"
+    (port,) = (each for each in find.list_boards() if each.device == "/dev/ttyACM2")
+    assert port.what == "CircuitPython, or a board of Adafruit's (239a:80f2)"
+    assert {"ADAFRUIT_FEATHER_RP2040", "ADAFRUIT_FEATHER_ESP32S3", "RPI_PICO2"} <= set(port.boards)
     assert "RPI_PICO" in first.boards
     assert "RPI_PICO2" in first.boards
     assert "ESP32_GENERIC" not in second.boards

@@ -30,6 +30,7 @@ from tinywake.device.circuitpy.files import DriveFiles
 from tinywake.device.circuitpy.find import Drive, Found
 from tinywake.device.circuitpy.hearing import why_deaf
 from tinywake.device.deploy.models.wanted import read_model
+from tinywake.device.usb.find import Port
 from tinywake.device.usb.volumes import Volume
 from tinywake.errors import DeviceError, TinywakeError, ToolError
 
@@ -461,6 +462,13 @@ def test_finding(tmp_path: Path, drive: Path, monkeypatch: pytest.MonkeyPatch) -
     assert by_port is not None
     assert by_port.port == "/dev/ttyACM2"
     assert find.find("/dev/ttyUSB0", None) is None
+    own, mine = (Port(device, 0x239A, 0x80F4, "") for device in ("/dev/ttyACM0", "/dev/ttyACM2"))
+    monkeypatch.setattr(find, "list_boards", lambda: [own, mine])  # which are the drive's own
+    assert find.find(None, None) == only
+    pico = Port("/dev/ttyACM5", 0x2E8A, 5, "Board in FS mode")
+    monkeypatch.setattr(find, "list_boards", lambda: [own, mine, pico])
+    with pytest.raises(DeviceError, match=rf"name one: --drive {drive}, or a port \(/dev/ttyACM5: Board in FS mode"):
+        find.find(None, None)
     volumes.append(Volume(other))
     with pytest.raises(
         DeviceError, match=rf"several CircuitPython boards.*--drive {drive}.*UID {UID}.*--drive {other}"

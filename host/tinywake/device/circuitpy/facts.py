@@ -11,7 +11,7 @@ from tinywake.device.firmware import ABI, read_mpy
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.errors import DeviceError
 
-__all__ = ["BOOT_OUT", "Facts", "ask_facts", "read_boot_out", "which_to_install", "why_no_modules"]
+__all__ = ["BOOT_OUT", "Facts", "answers", "ask_facts", "read_boot_out", "which_to_install", "why_no_modules"]
 
 BOOT_OUT = "boot_out.txt"  # at the top of the drive; written at each start but one in safe mode
 _FIRST = {"RP2": (10, 3, 1)}  # that loads native modules, by the beginning of the chip's name
@@ -92,9 +92,18 @@ def read_boot_out(text: str) -> Facts | None:
     return Facts(first[1], found.get("Board ID", ""), found.get("UID", "").upper(), first[2].strip())
 
 
+def answers(repl: RawRepl) -> bool:
+    """Whether it is CircuitPython. Raises DeviceError.
+
+    One for tests has its name and native ABI, and is MicroPython in all else (firmware/targets/circuitpython).
+    """
+    said = repl.ask("import os, sys\nanswer([sys.implementation[0], hasattr(os, 'uname')])")
+    return bool(said == ["circuitpython", True])
+
+
 def ask_facts(repl: RawRepl) -> Facts | None:
     """Ask at the prompt, after a reset; None where it is no CircuitPython that answers. Raises DeviceError."""
-    if repl.ask("import sys\nanswer(sys.implementation[0])") != "circuitpython":
+    if not answers(repl):
         return None
     said: dict[str, Any] = repl.ask(f"MODULES = {_MICROPHONES!r}\n" + _ASK)
     safe = said["safe"] or ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
-from tinywake.device.circuitpy.facts import BOOT_OUT, Facts, read_boot_out
+from tinywake.device.circuitpy.facts import BOOT_OUT, Facts, answers, read_boot_out
 from tinywake.device.line.rawrepl import RawRepl
 from tinywake.device.usb.find import list_boards
 from tinywake.device.usb.volumes import Volume, volumes
@@ -70,7 +70,8 @@ def find(port: str | None, drive: Path | None) -> Found | None:
     if len(drives) > 1:
         names = ", ".join(f"--drive {each.path} ({each.facts.machine}, UID {each.facts.uid})" for each in drives)
         raise DeviceError(f"several CircuitPython boards are connected; name one: {names}")
-    others = [each for each in list_boards() if each.is_micropython]
+    numbers = _serial_numbers()
+    others = [each for each in list_boards() if each.is_micropython and numbers.get(each.device) != drives[0].facts.uid]
     if others:
         names = ", ".join(f"{each.device}: {each.what}" for each in others)
         raise DeviceError(f"several boards are connected; name one: --drive {drives[0].path}, or a port ({names})")
@@ -80,7 +81,7 @@ def find(port: str | None, drive: Path | None) -> Found | None:
 def answers_at(port: str) -> bool:
     """Whether CircuitPython is at a port's prompt, as of a board without a drive; what runs there is interrupted."""
     with RawRepl(port) as repl:
-        return bool(repl.ask("import sys\nanswer(sys.implementation[0])") == "circuitpython")
+        return answers(repl)
 
 
 def _named(path: Path) -> Drive:

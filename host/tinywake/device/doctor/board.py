@@ -46,6 +46,9 @@ def _board(name: str | None) -> Board | None:
 
 def _firmware(port: str, probe: Probe) -> Iterator[Finding]:
     firmware = probe.firmware
+    if firmware.name == "circuitpython" and probe.machine.startswith("linux "):
+        yield note("firmware", "MicroPython with CircuitPython's name and native ABI, which is for tests (x64)")
+        return
     if firmware.name != "micropython":
         version = ".".join(map(str, firmware.version))
         yield fault(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tinywake.device import places
 from tinywake.device.doctor.findings import Finding, fault, fine, note
-from tinywake.device.firmware import BUILDABLE, built_module, how_to_build
+from tinywake.device.firmware import ABI, BUILDABLE, built_module, how_to_build
 from tinywake.device.targets.registry import TARGETS
 from tinywake.device.usb.find import Port, list_boards
 from tinywake.device.usb.holders import holders
@@ -29,12 +29,7 @@ def look_at_computer() -> Iterator[Finding]:
     yield fine("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield _package()
     yield _core()
-    there = [arch for arch in BUILDABLE if built_module(arch)]
-    missing = [arch for arch in BUILDABLE if arch not in there]
-    if there:
-        yield fine("modules", f"_tinywake.mpy for {', '.join(there)}")
-    for arch in missing:
-        yield note("modules", f"no _tinywake.mpy for {arch}", how_to_build(arch))
+    yield from _modules()
     for name, target in TARGETS.items():
         why = target.available()
         yield fine("targets", name) if why is None else note("targets", why)
@@ -86,6 +81,21 @@ def _port(port: Port) -> Finding:
         )
     boards = f"; maybe {', '.join(port.boards)}" if port.boards else ""
     return note("ports", f"{port.device}: {port.what}{boards}", f"tinywake doctor {port.device} looks at the board")
+
+
+def _modules() -> Iterator[Finding]:
+    """The native modules of each interpreter; a board may still load that of a smaller core."""
+    for interpreter, whose, buildable in (
+        ("micropython", "", BUILDABLE),
+        ("circuitpython", "CircuitPython's ", tuple(arch for arch in BUILDABLE if arch != "armv7m")),  # no board has it
+    ):
+        paths = {arch: built_module(arch, interpreter) for arch in buildable}
+        own = [arch for arch, path in paths.items() if path and path.parent.name.endswith(f"{arch}_{ABI[0]}.{ABI[1]}")]
+        if own:
+            yield fine("modules", f"{whose}_tinywake.mpy for {', '.join(own)}")
+        for arch in buildable:
+            if arch not in own:
+                yield note("modules", f"no {whose}_tinywake.mpy for {arch}", how_to_build(arch))
 
 
 def _names(name: str, pid: int) -> str:

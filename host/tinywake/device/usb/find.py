@@ -15,7 +15,7 @@ from tinywake.errors import DeviceError
 __all__ = ["Port", "find_board", "list_boards"]
 
 _ANY = -1
-# USB vendor and product -> what it is, the chips it may be of, whether it is MicroPython itself that answers.
+# USB vendor and product -> what it is, the chips it may be of, whether MicroPython or CircuitPython itself answers.
 _KNOWN: dict[tuple[int, int], tuple[str, tuple[str, ...], bool]] = {
     (0x2E8A, 0x0005): ("MicroPython on an RP2", ("RP2040", "RP2350"), True),
     (0x2E8A, _ANY): ("Raspberry Pi", ("RP2040", "RP2350"), False),
@@ -26,6 +26,7 @@ _KNOWN: dict[tuple[int, int], tuple[str, tuple[str, ...], bool]] = {
     (0x10C4, 0xEA60): ("CP210x bridge, as on ESP32 boards", ("ESP32", "ESP32-S3", "ESP32-C3"), False),
     (0x1A86, _ANY): ("CH34x or CH9102 bridge, as on ESP32 boards", ("ESP32", "ESP32-S3", "ESP32-C3"), False),
     (0x0403, _ANY): ("FTDI bridge", ("ESP32",), False),
+    (0x239A, _ANY): ("CircuitPython, or a board of Adafruit's", ("RP2040", "RP2350", "ESP32-S2", "ESP32-S3"), True),
     (0xF055, _ANY): ("MicroPython", (), True),
 }
 
@@ -51,7 +52,7 @@ class Port:
 
     @property
     def is_micropython(self) -> bool:
-        """Whether these are the ids of MicroPython itself. Behind a bridge it may be too."""
+        """Whether these are the ids of MicroPython or CircuitPython itself. Behind a bridge it may be too."""
         return self._known[2]
 
     @property
