@@ -10,7 +10,13 @@ from tinywake.files import why_unread
 
 __all__ = ["main"]
 
-_EXTRAS = {"scipy": "train", "tensorflow": "train", "esptool": "flash", "sounddevice": "mic"}  # of pyproject.toml
+_EXTRAS = {
+    "scipy": "train",
+    "tensorflow": "train",
+    "optuna": "search",
+    "esptool": "flash",
+    "sounddevice": "mic",
+}  # of pyproject.toml
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from tinywake.tables import read_table, read_toml, refuse_unknown
 
 __all__ = [
     "CODECS",
+    "SAMPLERS",
     "SQUEEZES",
     "Augment",
     "Compress",
@@ -28,6 +29,7 @@ __all__ = [
     "DetectorConfig",
     "Network",
     "Recipe",
+    "Search",
     "Training",
     "Voices",
     "Word",
@@ -38,6 +40,7 @@ __all__ = [
 _NEAR = 60  # near words of "auto"
 _WORDS = 32  # labels of one detector (models/SPEC.md)
 CODECS = ("mu-law", "ima-adpcm", "opus")  # [augment] codecs
+SAMPLERS = ("tpe", "nsga2")  # [search] sampler
 SQUEEZES = (
     "distil",
     "blocks",
@@ -217,6 +220,22 @@ class Compress:
 
 
 @dataclass(frozen=True)
+class Search:
+    """[search]: the networks that `tinywake search` tries. A pair is the lowest and the highest; channels in fours."""
+
+    trials: int = _key(40, 1, 100_000)
+    steps: int | None = _key(None, 4, 1_000_000)  # of each training; none: those of [train]
+    sampler: str = _key("tpe")  # or "nsga2"
+    blocks: tuple[int, int] = _key((2, 5), 1, 12)
+    first_kernel: tuple[int, int] = _key((3, 6), 1, 32)
+    first_filters: tuple[int, int] = _key((8, 48), 1, 256)
+    filters: tuple[int, int] = _key((8, 64), 1, 256)
+    kernels: tuple[int, int] = _key((3, 13), 1, 64)
+    head: tuple[int, int] = _key((5, 20), 1, 64)
+    keep: int = _key(5, 1, 50)  # so many of the best become recipes
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All that decides a model, apart from the recordings given with --data.
 
@@ -233,6 +252,7 @@ class Recipe:
     train: Training = Training()
     detector: DetectorConfig = DetectorConfig()
     compress: Compress = Compress()
+    search: Search = Search()
     further: tuple[Word, ...] = ()
 
     @property
@@ -287,6 +307,10 @@ def _check_together(recipe: Recipe, path: Path) -> None:
         raise ConfigError(f"{path}: network.kernels and head see {net.window} frames of 10 ms; allowed: 40 to 300")
     _check_words(recipe, path)
     _check_compress(recipe, path)
+    if recipe.search.sampler not in SAMPLERS:
+        raise ConfigError(
+            f"{path}: search.sampler = {recipe.search.sampler!r} is unknown; known: {', '.join(SAMPLERS)}"
+        )
     unknown = [name for name in recipe.augment.codecs if name not in CODECS]
     if unknown:
         raise ConfigError(f"{path}: augment.codecs = {unknown[0]!r} is unknown; known: {', '.join(CODECS)}")

@@ -54,6 +54,7 @@ def test_help_of_every_verb() -> None:
     verbs = (
         "train",
         "compress",
+        "search",
         "compile",
         "inspect",
         "run",

@@ -57,6 +57,8 @@ def test_values_arrive(tmp_path: Path) -> None:
         (WORD + '[compress]\nstages = ["squash"]\n', ["compress.stages", "'squash'", "known: distil, blocks"]),
         (WORD + '[compress]\nstages = ["cluster", "distil"]\n', ["compress.stages", "in this order", "distil, blocks"]),
         (WORD + '[compress]\nstages = ["distil", "distil"]\n', ["compress.stages", "each once"]),
+        (WORD + '[search]\nsampler = "random"\n', ["search.sampler", "'random'", "known: tpe, nsga2"]),
+        (WORD + "[search]\nkernels = [9, 3]\n", ["search.kernels", "the lowest comes first"]),
         (WORD + "[compress]\nvalues = 2\n", ["compress.values", "2", "4 to 32"]),
         (WORD + "[compress]\nfilters = [8]\n", ["compress.filters has 1 entries", "network.filters 4"]),
         (WORD + "[conversion]\nper_clip = -1\n", ["conversion.per_clip", "0 to 50"]),

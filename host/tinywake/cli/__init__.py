@@ -14,7 +14,7 @@ __all__ = ["VERBS", "app"]
 
 # In the order of tinywake --help.
 _VERBS = (
-    training.train, training.base, training.compress, training.data_report, owners.enrol,
+    training.train, training.base, training.compress, training.search, training.data_report, owners.enrol,
     models.compile_, models.inspect, models.run, models.compare, models.bench, models.energy,
     hearing.features, hearing.listen, hearing.eval_, owners.mine,
     boards.flash, boards.deploy, boards.image, boards.monitor, boards.record,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""train, compress, demo: from a word to a model."""
+"""train, compress, search, demo: from a word to a model."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tinywake.files import check_writable
 from tinywake.terminal import err, show, stages
 from tinywake.terminal import out as console
 
-__all__ = ["base", "compress", "data_report", "demo", "train"]
+__all__ = ["base", "compress", "data_report", "demo", "search", "train"]
 
+_PEOPLE = "Folder or CSV with the word, by people who train nothing: they judge."
 _DATA = "A folder of recordings, or a .csv that lists some; may be given again."
 
 
@@ -65,9 +66,7 @@ def compress(
     ] = None,
     board: Annotated[str, typer.Option(help="Whose flash and RAM are meant.")] = "RPI_PICO",
     target: Annotated[str | None, typer.Option(help="Count the cycles of a step there, as bench does.")] = None,
-    positives: Annotated[
-        list[Path] | None, typer.Option(help="Folder or CSV with the word, by people who train nothing: they judge.")
-    ] = None,
+    positives: Annotated[list[Path] | None, typer.Option(help=_PEOPLE)] = None,
     negatives: Annotated[list[Path] | None, typer.Option(help="Folder or CSV without it, likewise.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -83,6 +82,31 @@ def compress(
     show(result, as_json)
     if result.stopped:
         raise typer.Exit(2)
+
+
+def search(
+    recipe: Annotated[Path, typer.Argument(help="recipe.toml: its [search] table says what is tried.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder [search, beside the recipe].")] = None,
+    data: Annotated[list[Path] | None, typer.Option("--data", help=_DATA)] = None,
+    target: Annotated[
+        str | None, typer.Option(help="What counts the cost of a step [qemu-armv6m or qemu-rv32imc].")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Trainings at a time, each in a process.", min=1)] = 1,
+    storage: Annotated[
+        str | None, typer.Option(help="Optuna's storage, which computers may share [search.sqlite in the folder].")
+    ] = None,
+    positives: Annotated[list[Path] | None, typer.Option(help=_PEOPLE)] = None,
+    negatives: Annotated[list[Path] | None, typer.Option(help="Folder or CSV without it, likewise.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search widths, depth and kernels: misses against what a step costs; the best become recipes."""
+    from tinywake.pipeline.search.run import Wanted
+    from tinywake.pipeline.search.run import search as run
+
+    asked = Wanted(tuple(data or ()), target, tuple(positives or ()), tuple(negatives or ()), storage, jobs)
+    with stages("starting") as advance:
+        result = run(recipe, out or recipe.parent / "search", asked, advance)
+    show(result, as_json)
 
 
 def data_report(

@@ -102,7 +102,8 @@ def train(
     sound = sources.identity(recipe, data_dirs)
     base = None if recipe.train.base is None else recipe_path.parent / recipe.train.base
     began = None if base is None else _digest(base)
-    asked = {name: table for name, table in asdict(recipe).items() if name != "compress"}  # which comes after training
+    later = ("compress", "search")  # which decide nothing here
+    asked = {name: table for name, table in asdict(recipe).items() if name not in later}
     key = fingerprint(_FORMAT, __version__, importlib.metadata.version("tensorflow"), asked, sound, began)
     finished = _finished(out_dir, key)
     if finished:
