@@ -78,37 +78,42 @@ class Workshop:
 
     def _blocks(self, arrays: Arrays, progress: Progress) -> Tuned:
         config, stride = self.recipe.compress, self.recipe.network.stride
-        tuned = None
-        for number in range(config.blocks):
-            without = {n: narrow.without_block(arrays, n) for n in narrow.removable(arrays)}
-            without = {n: left for n, left in without.items() if network_of(left, stride).window >= _LEAST_WINDOW}
+
+        def cut(arrays: Arrays, number: int) -> Arrays:
+            without = [narrow.without_block(arrays, n) for n in narrow.removable(arrays)]
+            without = [left for left in without if network_of(left, stride).window >= _LEAST_WINDOW]
             if not without:
                 raise ConfigError(
                     f"compress.blocks = {config.blocks}: {number} can leave; a block must have as many channels in as "
                     f"out, another must stay, and the network must see {_LEAST_WINDOW} frames"
                 )
-            arrays = min(without.values(), key=self._loss)
-            share = _part(progress, number, config.blocks)
-            tuned = self._train(arrays, Form(), share, f"blocks{number}", config.steps // config.blocks)
-            arrays = tuned.arrays
-        assert tuned is not None
-        return tuned
+            return min(without, key=self._loss)
+
+        return self._rounds("blocks", config.blocks, cut, arrays, progress)
 
     def _channels(self, arrays: Arrays, progress: Progress) -> Tuned:
-        config = self.recipe.compress
+        config, train = self.recipe.compress, self.recipe.train
         whole = {layer: arrays[f"{layer}.0"].shape[-1] for layer in narrow.layers_of(arrays)}
-        tuned = None
-        for number in range(config.rounds):
-            model, data = self._made(arrays)
-            worth = narrow.channel_worth(model, data, self.recipe.detector.window, self.recipe.train.seed)
+
+        def cut(arrays: Arrays, number: int) -> Arrays:
+            worth = narrow.channel_worth(*self._made(arrays), self.recipe.detector.window, train.seed)
             for layer, count in whole.items():
                 left = narrow.width(count, config.channels * (number + 1) / config.rounds)
                 kept = np.sort(np.argsort(-worth[layer], kind="stable")[:left])
                 arrays = narrow.narrowed(arrays, layer, kept.tolist())
-            share = _part(progress, number, config.rounds)
-            tuned = self._train(arrays, Form(), share, f"channels{number}", config.steps // config.rounds)
+            return arrays
+
+        return self._rounds("channels", config.rounds, cut, arrays, progress)
+
+    def _rounds(
+        self, name: str, count: int, cut: Callable[[Arrays, int], Arrays], arrays: Arrays, progress: Progress
+    ) -> Tuned:
+        """So many times, of which there is at least one, something leaves and what is left trains."""
+        steps = self.recipe.compress.steps // count
+        for number in range(count):
+            share = _part(progress, number, count)
+            tuned = self._train(cut(arrays, number), Form(), share, f"{name}{number}", steps)
             arrays = tuned.arrays
-        assert tuned is not None
         return tuned
 
     def _weights(self, arrays: Arrays, progress: Progress) -> Tuned:
