@@ -318,6 +318,21 @@ def test_mpremote_interrupts_a_loop_and_the_app_resumes(board: UnixBoard) -> Non
     assert restart(board.port).listening  # and after another, main.py again
 
 
+def test_mpremote_leaves_a_board_listening_that_does_so_in_the_background(board: UnixBoard) -> None:
+    """With `resume`; without it mpremote resets, and main.py runs at the next reset: docs/monitor.md."""
+    (board.directory / "main.py").write_text("import tinywake.main\ntinywake.main.start('mic.wav', True)\n")
+    assert restart(board.port).listening
+    listens = "import tinywake.main as m; print('it listens:', m.listener.listening)"
+    assert "it listens: True" in execute(board.port, listens, reset=False)
+    with open_port(board.port) as port:
+        Session(port).until(lambda event: isinstance(event, Hit))
+    execute(board.port, "print(1)")
+    with open_port(board.port) as port:
+        time.sleep(1)
+        assert b"@" not in port.read(4096)
+    assert restart(board.port).listening
+
+
 def test_a_stopped_loop_still_ends_on_ctrl_c(board: UnixBoard) -> None:
     with open_port(board.port) as port:
         host = begin(port, "run")
