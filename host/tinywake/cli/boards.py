@@ -57,20 +57,14 @@ def deploy(
     A board that listens, with this version's app, goes on listening and takes the model alone [docs/swap.md], unless
     something else is asked for.
     """
-    from tinywake.compiler.twm.unpack import unpack
-    from tinywake.device.circuitpy.deploy import CircuitReport, Order
-    from tinywake.device.circuitpy.deploy import deploy as put_circuitpy
-    from tinywake.device.circuitpy.find import Found, answers_at, find
-    from tinywake.device.deploy import Choices, DeployReport, check_choices, watched
-    from tinywake.device.deploy import deploy as put
-    from tinywake.device.swap import SwapReport, swap
+    from tinywake.device.deliver import Delivery, Order
     from tinywake.device.swap import use as choose
     from tinywake.device.usb.find import find_board
-    from tinywake.errors import ConfigError
+    from tinywake.errors import TinywakeError
 
-    asked = reset or no_gate or recorder or main or any(each is not None for each in (board, gate, home, drive))
     if use is not None:
-        if model is not None or watch or asked:
+        others = (model, board, gate, home, drive)
+        if no_gate or recorder or watch or reset or main or any(each is not None for each in others):
             raise typer.BadParameter("--use is for a model that is on the board: it goes with no other option")
         show(choose(port or find_board(), use), as_json)
         return
@@ -78,42 +72,18 @@ def deploy(
         raise MissingOption("--model")
     if gate is not None and no_gate:
         raise typer.BadParameter("--gate puts one on the board, --no-gate takes it away: name one of them")
-    choices = Choices(gate=gate, no_gate=no_gate, home=home, recorder=recorder)
-
-    files = [model, *filter(None, (choices.gate_file,))]
-    check_choices(board, choices)
-
-    def check() -> None:
-        for path in files:
-            unpack(path)
-
-    def once() -> DeployReport | CircuitReport:
-        check()
-        at = here or (Found(None, found) if found and answers_at(found) else None)
-        if at is None:
-            if main:
-                raise ConfigError("--main is for CircuitPython: on MicroPython a main.py is put where there is none")
-            return put(found, model, board=board, choices=choices)
-        if home not in (None, "heap"):
-            raise ConfigError(f"--home {home}: on CircuitPython a model is copied to the heap")
-        return put_circuitpy(at, Order(model, board, gate, no_gate, recorder, main))
-
-    def take_over() -> SwapReport | None:
-        with stages("looking") as advance:
-            return swap(found, model, lambda fraction: advance("sending", fraction))
-
-    check()  # a name that is wrong is no file that --watch waits for
-    here = find(port, drive)
-    found = (here.port or "") if here else port or find_board()
+    delivery = Delivery(Order(model, port, drive, board, gate, no_gate, home, recorder, main, reset))
     if not watch:
-        show((None if here or asked else take_over()) or once(), as_json)
+        with stages("looking") as advance:
+            done = delivery.once(advance)
+        show(done, as_json)
         return
     try:
-        for result in watched(once, files, board):
-            if isinstance(result, DeployReport | CircuitReport):
-                show(result, as_json)
-            else:
+        for result in delivery.again():
+            if isinstance(result, TinywakeError):
                 err.print(f"tinywake: {result}")
+            else:
+                show(result, as_json)
             err.print("watching; Ctrl-C ends it")
     except KeyboardInterrupt:
         err.print("no longer watching; the board stays as it is")
