@@ -13,6 +13,7 @@ import sys
 
 import _tinywake
 import micropython
+from each_test import each_test
 from tinywake.link import LIMIT, Link, escape
 from tinywake.port import port
 from tinywake.report import Report
@@ -659,22 +660,8 @@ def tidy():
     gc.collect()
 
 
-def run():
-    passed = failed = 0
-    for name in sorted(name for name in globals() if name.startswith("test_")):
-        tidy()
-        try:
-            globals()[name]()
-            passed += 1
-        except Exception as error:
-            failed += 1
-            print("FAIL", name)
-            sys.print_exception(error)
-    os.remove(WAV)
-    print("\nTINYWAKE-TEST: passed %d, failed %d" % (passed, failed))
-
-
 MODEL_PATH = port.find_model()
 MODEL = tinywake.Model(MODEL_PATH)
 make_wav(WAV)
-run()
+each_test(globals(), tidy)
+os.remove(WAV)

@@ -17,6 +17,7 @@ import storage
 import supervisor
 import usb_cdc
 from _tinywake_pdm import decimate
+from each_test import each_test
 from tinywake.link import Link
 from tinywake.port import port
 from tinywake.port.circuit.i2s import I2SMicrophone
@@ -575,21 +576,13 @@ def test_a_look_at_the_microphone():
     assert not audioi2sin.opened
 
 
-def run():
-    passed = failed = 0
-    for name in sorted(name for name in globals() if name.startswith("test_")):
-        gc.collect()
-        supervisor.now += 100
-        try:
-            globals()[name]()
-            passed += 1
-        except Exception as error:
-            failed += 1
-            print("FAIL", name)
-            sys.print_exception(error)
-        audioi2sin.opened.clear()
-        rp2pio.active.clear()
-    print("TINYWAKE-TEST: passed %d, failed %d" % (passed, failed))
+def later():
+    supervisor.now += 100
 
 
-run()
+def clear():
+    audioi2sin.opened.clear()
+    rp2pio.active.clear()
+
+
+each_test(globals(), later, clear)

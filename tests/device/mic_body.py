@@ -3,13 +3,13 @@
 """The microphones under MicroPython, with stand-ins for machine and rp2. The last line it prints is the result."""
 
 import gc
-import sys
 from array import array
 
 import machine
 import micropython
 import rp2
 from _tinywake_pdm import decimate
+from each_test import each_test
 from tinywake.port.machine.i2s import I2SMicrophone
 from tinywake.port.machine.pack32 import pack32
 from tinywake.port.rp2.pdm import PdmMicrophone
@@ -397,21 +397,10 @@ class Port:
         return self.mic
 
 
-def run():
-    passed = failed = 0
-    for name in sorted(name for name in globals() if name.startswith("test_")):
-        gc.collect()
-        try:
-            globals()[name]()
-            passed += 1
-        except Exception as error:
-            failed += 1
-            print("FAIL", name)
-            sys.print_exception(error)
-        rp2.active.clear()
-        rp2.channels.clear()
-        machine.I2S.opened.clear()
-    print("TINYWAKE-TEST: passed %d, failed %d" % (passed, failed))
+def clear():
+    rp2.active.clear()
+    rp2.channels.clear()
+    machine.I2S.opened.clear()
 
 
-run()
+each_test(globals(), after=clear)

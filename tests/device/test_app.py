@@ -67,7 +67,8 @@ def board(tmp_path: Path) -> Iterator[UnixBoard]:
     package = tmp_path / "lib/tinywake"
     shutil.copytree(ROOT / "firmware/app", package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "boards/UNIX/board.py", package / "pins.py")
-    shutil.copy(ROOT / "tests/device/fake/_tinywake.py", tmp_path / "lib")
+    for name in ("fake/_tinywake.py", "each_test.py"):
+        shutil.copy(ROOT / "tests/device" / name, tmp_path / "lib")
     (tmp_path / "computer.twm").write_text("FAKE unknown,*computer,*ok computer")
     with UnixBoard(tmp_path) as board:
         yield board
@@ -130,6 +131,7 @@ def run_body_as_file(board: Target) -> None:
     files |= {
         "lib/tinywake/pins.py": facts.pins.read_bytes(),
         "lib/_tinywake.mpy": module.read_bytes(),
+        "lib/each_test.py": (ROOT / "tests/device/each_test.py").read_bytes(),
         "computer.twm": model(threshold=120, window=1, refractory_ms=100),
         **({"app_body.mpy": compiled(body)} if interpreter == "micropython" else {body.name: body.read_bytes()}),
     }

@@ -56,6 +56,7 @@ def passes(target: UnixBoard | CircuitPythonBoard, modules: Path) -> None:
             pytest.skip(f"{modules / name} is not built: make modules")
         shutil.copy(modules / name, tmp_path / "lib")
     (tmp_path / "computer.twm").write_text("FAKE unknown,*computer")
+    shutil.copy(ROOT / "tests/device/each_test.py", tmp_path / "lib")
     (tmp_path / "lib/body.py").write_text((ROOT / "tests/device/circuitpython_body.py").read_text())
     with target as board, RawRepl(board.port, 300) as repl:
         said = repl.exec("import body").decode()

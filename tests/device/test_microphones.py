@@ -40,6 +40,7 @@ def board(tmp_path: Path) -> Iterator[UnixBoard]:
     shutil.copy(ROOT / "boards/UNIX/board.py", package / "pins.py")
     for name in ("machine", "rp2", "_tinywake"):
         shutil.copy(ROOT / f"tests/device/fake/{name}.py", tmp_path / "lib")
+    shutil.copy(ROOT / "tests/device/each_test.py", tmp_path / "lib")
     with UnixBoard(tmp_path) as board:
         yield board
 
