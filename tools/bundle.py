@@ -34,9 +34,10 @@ _README = """tinywake {version} for CircuitPython 10.3.1 or later on RP2040 and 
 
 1. Copy the folder lib/tinywake to the folder lib of the drive CIRCUITPY.
 2. Connect an I2S microphone as lib/tinywake/pins.py says for your board, or write your own pins.py there.
-3. Copy a model (.twm, of tinywake train) to the top of the drive, and examples/tinywake_simpletest.py as code.py.
-   Those in examples/ come with a card each (.CARD.md): how they were measured, what recordings they were made of, and
-   under which licence they may be passed on, which is not the library's (LICENSE). Pass them on with their cards.
+3. Copy examples/computer.twm to the top of the drive, and examples/tinywake_simpletest.py as code.py. For another model
+   (.twm, of tinywake train) change the name in it. Those in examples/ come with a card each (.CARD.md): how they were
+   measured, what recordings they were made of, and under which licence they may be passed on, which is not the
+   library's (LICENSE). Pass them on with their cards.
 
 Copy with "tinywake deploy" instead where you can: a native module that was cut short hangs the board when it is
 imported. extras/ has what only recording (_rec), PDM microphones (_pdm) and coded models (_huf) need: for lib/, by the
