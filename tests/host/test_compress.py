@@ -226,6 +226,7 @@ RECIPE_SMALLER = replace(
 )  # fmt: skip
 
 
+@pytest.mark.timeout(1200)  # five trainings, on a computer that may be busy
 def test_every_stage_and_again(data: Dataset, trained: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "out"
     result, seen = run(RECIPE_SMALLER, data, trained, out, monkeypatch)
