@@ -37,7 +37,7 @@ class Pooled:
         clean = self.curves["clean"]
         heads = [f"missed, {name}" + ("" if name == "clean" else " 10 dB") for name in self.curves]
         rows = [
-            f"{clean.positives} clips of {len(self.clips)} people with the word, {clean.hours:.2f} h without it; every",
+            f"{clean.positives} clips of {len(self.clips)} people with the word, {clean.hours:.2f} h without it; every "
             "column has the threshold that keeps the budget on its own sound.",
             "",
             f"| false accepts an hour at most | threshold, clean | {' | '.join(heads)} | counted (an hour, 95 %) |",
