@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +26,7 @@ from tinywake.compiler.twm.listening import Detector, Label, Listening
 from tinywake.compiler.twm.pack import pack
 from tinywake.compiler.twm.sections import sections_of, with_sections
 from tinywake.compiler.twm.unpack import parse, unpack
+from tinywake.config import Counts
 from tinywake.core import Listener, Model
 from tinywake.errors import AudioError, ModelError, ToolError
 from tinywake.evaluate.sounds.quiet import framed
@@ -40,6 +42,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "core"))
 from gated import streaming
 from nets import Net
 from tiny import listening_model
+
+SPOKEN = background._spoken  # which the other tests do without
 
 LEAD = 1000
 Run = Callable[..., tuple[int, str, str]]
@@ -353,6 +357,17 @@ def test_engines_that_say_too_little_are_told(folder: Path, monkeypatch: pytest.
     ear = Ear(given.data, "net", read_head(given.data, "net"), given.lead_ms)
     with pytest.raises(AudioError, match=r"the speech engines: .*too little.*--negatives"):
         gather_background(ear, "beep", ())
+
+
+def test_the_speech_engines_say_what_is_not_the_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: nobody had tried it without --negatives since near words in carriers became the recipe's choice."""
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
+    monkeypatch.setattr(background, "_COUNTS", Counts(positives=8, near=8, words=8, sentences=8))
+    without, word = SPOKEN("computer", None)
+    assert len(without) > 15
+    assert len(word) >= 4
+    assert not set(without) & set(word)
 
 
 def test_what_enrolment_was_given_does_not_check_it(folder: Path, tmp_path: Path) -> None:

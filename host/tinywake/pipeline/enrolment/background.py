@@ -90,7 +90,7 @@ def _spoken(label: str, progress: Progress | None) -> tuple[list[Path], list[Pat
     except (ToolError, ConfigError):  # no dictionary, or a word that it cannot pronounce: then without near words
         recipe = Recipe(word=Word(label=label.lower()), counts=_COUNTS)
     plan = cast_split(recipe, "train", 1.0, np.random.default_rng([_SEED, 1]))
-    without = [said for kind in ("near", "near_phrases", "other", "sentences") for said in plan[kind]]
+    without = [said for kind in ("near", "other", "sentences") for said in plan[kind]]
     made = speak_all([*without, *plan["words"]], progress)
     return [path for path in made[: len(without)] if path], [path for path in made[len(without) :] if path]
 
