@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
-from tinywake.evaluate.metrics import DetCurve, poisson_bounds
-from tinywake.pipeline.evaluation.result import Evaluation
+from tinywake.evaluate.det.bounds import miss_bounds
+from tinywake.evaluate.det.speakers import SpeakerShare
+from tinywake.evaluate.metrics import DetCurve
+from tinywake.pipeline.evaluation.noted import whom_it_hears_badly
+from tinywake.pipeline.evaluation.result import Evaluation, said
 from tinywake.pipeline.evaluation.run import Questions, evaluate
 
 __all__ = ["BUDGETS", "Pooled", "judged", "pooled"]
 
 BUDGETS = (0.5, 1.0, 2.0, 5.0)
-_DRAWS = 2000
-_BAD = 0.2  # a speaker of whom more is missed is one whom the network hears badly
 
 
 @dataclass(frozen=True)
@@ -45,29 +45,21 @@ class Pooled:
         ]
         for budget in BUDGETS:
             at = clean.threshold_for(budget)
-            counted = int(clean.false_accepts[at])
-            low, high = poisson_bounds(counted, clean.hours)
-            first, last = self.bounds(at)
-            cells = [f"{100 * curve.misses_at(budget):.1f} %" for curve in self.curves.values()]
-            cells[0] += f" ({first:.1f}-{last:.1f})"
-            rows.append(f"| {budget:g} | {at} | {' | '.join(cells)} | {counted} ({low:.2g}-{high:.2g}) |")
+            first, counted = said(clean, self.miss_bounds, at)
+            others = [
+                f"{100 * curve.misses_at(budget):.1f} %" for name, curve in self.curves.items() if name != "clean"
+            ]
+            rows.append(f"| {budget:g} | {at} | {' | '.join([first, *others])} | {counted} |")
         at = clean.threshold_for(BUDGETS[0])
-        rates = self.missed[:, at] / self.clips
-        bad = rates > _BAD
-        rows += [
-            "",
-            f"Who it hears badly, at threshold {at}: of {len(rates)} people it misses {100 * median(rates):.0f} % "
-            f"(median) to {100 * max(rates):.0f} % (worst); {int(bad.sum())} of them more than {100 * _BAD:.0f} %, who "
-            f"make {int(self.missed[bad, at].sum())} of {int(self.missed[:, at].sum())} misses.",
+        shares = [
+            SpeakerShare("", int(missed[at]), int(clips)) for missed, clips in zip(self.missed, self.clips, strict=True)
         ]
-        return rows
+        return [*rows, "", whom_it_hears_badly(shares, at)]
 
-    def bounds(self, at: int) -> tuple[float, float]:
-        """Per cent missed at a threshold, 95 %, by drawing people again (bootstrap)."""
-        rng = np.random.default_rng(1)
-        drawn = rng.integers(0, len(self.clips), (_DRAWS, len(self.clips)))
-        rates = 100 * self.missed[:, at][drawn].sum(axis=1) / self.clips[drawn].sum(axis=1)
-        return float(np.quantile(rates, 0.025)), float(np.quantile(rates, 0.975))
+    @property
+    def miss_bounds(self) -> np.ndarray | None:
+        """Of the clean curve, [2, 256], as `tinywake eval` has them."""
+        return miss_bounds(self.missed, self.clips)
 
 
 def judged(model: Path, fold: Path, *, noise: bool = True) -> Evaluation:

@@ -130,7 +130,8 @@ def test_folds_are_added_up_at_the_same_threshold() -> None:
     assert clean.threshold_for(0.5) == 90  # two in four hours
     assert clean.misses_at(0.0) == 0.25  # at 160 one of four
     assert both.clips.tolist() == [1, 1, 1, 1]
-    assert both.bounds(160) == (0.0, 75.0)
+    assert both.miss_bounds is not None
+    assert (100 * both.miss_bounds[:, 160]).tolist() == [0.0, 75.0]
     text = "\n".join(both.lines())
     assert "4 clips of 4 people with the word, 4.00 h" in text
     assert "| 0.5 | 90 | 0.0 %" in text

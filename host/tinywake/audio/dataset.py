@@ -27,10 +27,13 @@ from tinywake.audio.pool import Pool
 from tinywake.audio.sources import Sources, Take
 from tinywake.audio.voices.census import Census
 from tinywake.audio.voices.synth import Progress
-from tinywake.config import Recipe
+from tinywake.config import Augment, Recipe
 from tinywake.files import write_beside
 
-__all__ = ["CANDIDATE", "FORMAT", "IGNORED", "NEGATIVE", "STEPS", "Dataset", "build", "load", "save"]
+__all__ = [
+    "CANDIDATE", "FORMAT", "IGNORED", "LEAD", "NEGATIVE", "STEPS", "Dataset", "as_heard", "build", "load", "put",
+    "save",
+]  # fmt: skip
 
 FORMAT = 8  # change it when the same inputs give other streams
 NEGATIVE, CANDIDATE, IGNORED = 0, 1, 2  # labels of a step
@@ -42,7 +45,7 @@ _SHORTEST = 30  # frames of a word whose place is not known
 _DIVISIBLE = 0.45  # seconds of a word of which a part is not the word: half of "go" is "go" to most ears
 _MILD_DB = 10.0  # the least signal-to-noise ratio in validation
 _ARRAYS = ("features", "labels", "positives", "negatives", "which", "spoken")
-_LEAD = 80  # the front end has run for up to so many frames before a stream begins
+LEAD = 80  # the front end has run for up to so many frames before a stream begins
 
 
 @dataclass(frozen=True)
@@ -203,14 +206,13 @@ class _Mixer:
     def negative(self, index: int) -> _Stream:
         rng = np.random.default_rng([self._seed, 12, index])
         kind = rng.choice(["near", "sentence", "other", "part", "none"], p=[0.3, 0.4, 0.12, 0.1, 0.08])
-        pool = {"near": self._near, "other": self._other, "part": self._parts}.get(kind, True)
-        if kind == "sentence" or not pool:
-            return self._silent(self._talk_sound(self._heard(rng), rng), rng)
         if kind == "none":
-            return self._silent(np.zeros(samples_of(self._heard(rng) + _LEAD), np.float32), rng)
-        if kind == "part":
-            return self._stream(_part_of(self._pick(self._parts, rng), rng), rng, False)
-        return self._stream(self._pick(self._near if kind == "near" else self._other, rng), rng, False)
+            return self._silent(np.zeros(samples_of(self._heard(rng) + LEAD), np.float32), rng)
+        pool = {"near": self._near, "other": self._other, "part": self._parts}.get(kind)
+        if not pool:  # a sentence, or nobody says such a thing
+            return self._silent(self._talk_sound(self._heard(rng), rng), rng)
+        take = self._pick(pool, rng)
+        return self._stream(_part_of(take, rng) if kind == "part" else take, rng, False)
 
     def talk(self, index: int) -> _Stream:
         rng = np.random.default_rng([self._seed, 13, index])
@@ -248,8 +250,8 @@ class _Mixer:
             if heard != layout.frames:
                 first = max(0, min(first, layout.frames - length))
             last = first + length
-        sound = np.zeros(samples_of(heard + _LEAD), np.float32)
-        start = (round(first * tempo) + _LEAD) * FRAME
+        sound = np.zeros(samples_of(heard + LEAD), np.float32)
+        start = (round(first * tempo) + LEAD) * FRAME
         gain = 10 ** (rng.uniform(-6, 6) / 20)
         if rng.random() < 0.4:
             self._say(sound, start - int(rng.uniform(0.03, 0.6) * RATE), rng, gain, before=True)
@@ -267,11 +269,11 @@ class _Mixer:
         """Other speech that ends at sample `at`, or begins there."""
         take = self._pick(self._around, rng)
         level = gain * 10 ** (rng.uniform(-8, 4) / 20) / _loudness(take)
-        _put(sound, take.pcm.astype(np.float32) * level, at - len(take.pcm) if before else at)
+        put(sound, take.pcm.astype(np.float32) * level, at - len(take.pcm) if before else at)
 
     def _talk_sound(self, frames: int, rng: Rng, odd: float = 0.0) -> Sound:
         """Sentences one after the other; a share `odd` of the pieces are near words and common words instead."""
-        sound = np.zeros(samples_of(frames + _LEAD), np.float32)
+        sound = np.zeros(samples_of(frames + LEAD), np.float32)
         at = -int(rng.uniform(0, 1.5) * RATE)
         while at < len(sound):
             take = self._pick(self._odd if self._odd and rng.random() < odd else self._running, rng)
@@ -280,20 +282,23 @@ class _Mixer:
         return sound
 
     def _finish(self, sound: Sound, rng: Rng, frames: int = 0) -> NDArray[np.int8]:
-        """Channel, front end from a random earlier moment on, warps of time and frequency, map to int8."""
-        frames = frames or self._layout.frames
-        heard = frames_of(len(sound)) - _LEAD
-        skipped = int(rng.integers(0, _LEAD + 1))
-        pcm = self._channel(sound[skipped * FRAME :], rng)
-        features = self._extract(pcm)[-heard:]
-        if heard != frames:
-            features = spread(features, frames)
-        width = self._recipe.augment.warp
-        if width and rng.random() < 0.7:
-            features = warp(features, float(rng.uniform(1 - width, 1 + width)))
-        features = mask(features, self._recipe.augment, rng)
-        assert features.shape == (frames, CHANNELS)
-        return to_int8(features)
+        return as_heard(sound, frames or self._layout.frames, self._channel, self._extract, self._recipe.augment, rng)
+
+
+def as_heard(
+    sound: Sound, frames: int, channel: Channel, extract: Extract, augment: Augment, rng: Rng
+) -> NDArray[np.int8]:  # fmt: skip
+    """Channel, front end from a random earlier moment on, warps of time and frequency, map to int8: [frames, 40]."""
+    heard = frames_of(len(sound)) - LEAD
+    skipped = int(rng.integers(0, LEAD + 1))
+    features = extract(channel(sound[skipped * FRAME :], rng))[-heard:]
+    if heard != frames:
+        features = spread(features, frames)
+    if augment.warp and rng.random() < 0.7:
+        features = warp(features, float(rng.uniform(1 - augment.warp, 1 + augment.warp)))
+    features = mask(features, augment, rng)
+    assert features.shape == (frames, CHANNELS)
+    return to_int8(features)
 
 
 def _place(sound: Sound, take: Take, gain: float, at: int, rng: Rng) -> None:
@@ -305,10 +310,11 @@ def _place(sound: Sound, take: Take, gain: float, at: int, rng: Rng) -> None:
     if len(before) or len(after):
         before, after = before[int(rng.integers(len(before) + 1)) :], after[: int(rng.integers(len(after) + 1))]
     pcm = np.concatenate([before, take.pcm, after])
-    _put(sound, pcm.astype(np.float32) * (gain / _loudness(take)), at - len(before))
+    put(sound, pcm.astype(np.float32) * (gain / _loudness(take)), at - len(before))
 
 
-def _put(sound: Sound, piece: Sound, at: int) -> None:
+def put(sound: Sound, piece: Sound, at: int) -> None:
+    """Add a piece, with ramps at both ends, from sample `at` on; what lies outside of the sound is left out."""
     piece = fade(piece)[max(0, -at) :]
     at = max(0, at)
     room = len(sound) - at

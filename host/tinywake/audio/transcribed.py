@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinywake.audio.augment.channel import Channel
-from tinywake.audio.augment.sound import Rng, active_level, fade
+from tinywake.audio.augment.sound import Rng, active_level
 from tinywake.audio.clips import RATE, Pcm, read_clip, speech_span, stretch
-from tinywake.audio.features import FRAME, Extract, samples_of, to_int8, warp
+from tinywake.audio.dataset import LEAD, as_heard, put
+from tinywake.audio.features import FRAME, Extract, samples_of
 from tinywake.audio.folders import Recording, recordings
 from tinywake.audio.sources import cast_both
 from tinywake.audio.voices.census import Census, Tally
@@ -37,7 +38,6 @@ PHONEMES = (
 FRAMES = 450  # of a stream: 4.5 s
 MOST = 60  # phonemes in one
 _QUIET = 60  # frames before the first one
-_LEAD = 80  # the front end has run for up to so many frames before a stream begins
 _PACE = (3.0, 25.0)  # phonemes a second: what lies outside is no transcript of its clip
 _RECORDED = 0.55  # share of the streams that are of recordings, where there are both
 _TRIES = 12  # clips that are tried for what is left of a stream
@@ -157,24 +157,21 @@ def _maker(
     talk = [one.pcm for one in side.recorded + side.spoken if len(one.pcm) > RATE]
     channel = Channel(recipe.augment, seed, talk, side.noises)
     low, high = (float(np.log(factor)) for factor in recipe.augment.speed)
-    slowest, width = 1.01 * max(np.exp(high), np.exp(-low)), recipe.augment.warp
+    slowest = 1.01 * max(np.exp(high), np.exp(-low))
 
     def make(index: int) -> tuple[NDArray[np.int8], tuple[int, ...]]:
         rng = np.random.default_rng([seed, 22, index])
         takes = side.recorded if side.recorded and rng.random() < _RECORDED else side.spoken or side.recorded
-        sound = np.zeros(samples_of(FRAMES + _LEAD), np.float32)
-        at = (_LEAD + _QUIET + int(rng.integers(30))) * FRAME
+        sound = np.zeros(samples_of(FRAMES + LEAD), np.float32)
+        at = (LEAD + _QUIET + int(rng.integers(30))) * FRAME
         said: list[int] = []
         while take := _fitting(takes, (len(sound) - at) / slowest, MOST - len(said), rng):
             pcm = stretch(take.pcm, float(np.exp(rng.uniform(low, high))))
             gain = 10 ** (rng.uniform(-4, 4) / 20) / (active_level(pcm.astype(np.float32)) + 1)
-            sound[at : at + len(pcm)] = fade(pcm.astype(np.float32) * np.float32(gain))
+            put(sound, pcm.astype(np.float32) * np.float32(gain), at)
             at += len(pcm) + int(rng.exponential(0.2) * RATE)
             said += take.phonemes
-        features = extract(channel(sound[int(rng.integers(_LEAD + 1)) * FRAME :], rng))[-FRAMES:]
-        if width and rng.random() < 0.7:
-            features = warp(features, float(rng.uniform(1 - width, 1 + width)))
-        return to_int8(features), tuple(said)
+        return as_heard(sound, FRAMES, channel, extract, recipe.augment, rng), tuple(said)
 
     return make
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
 from tinywake.files import write_beside
 
-__all__ = ["Trust", "plot_det"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Trust", "plot_det", "write_png"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,7 @@ def plot_det(
 
     With `trust`: a band of the misses' bounds, and Poisson bounds of the false accepts at the thresholds.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only plots need it
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # slow to import, and only plots need it
 
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.add_subplot()
@@ -53,6 +55,13 @@ def plot_det(
     axes.grid(alpha=0.3)
     axes.set_title(title.replace("$", r"\$"))
     axes.legend(fontsize="small")
+    write_png(figure, path)
+
+
+def write_png(figure: Figure, path: Path) -> None:
+    """Draw a figure into a file, beside and renamed: its bytes depend on what is drawn alone."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     FigureCanvasAgg(figure)
     write_beside(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))
 

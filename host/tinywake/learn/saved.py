@@ -21,10 +21,14 @@ _HEAD = "head."  # of every word its own
 
 
 class Variables:
-    """All that decides the updates to come, in groups: as arrays, and back from them."""
+    """All that decides the updates to come, in groups by number or by name: as arrays, and back from them."""
 
-    def __init__(self, **groups: Sequence[Any]) -> None:
-        self._each = {f"{name}.{n}": value for name, values in groups.items() for n, value in enumerate(values)}
+    def __init__(self, **groups: Sequence[Any] | Mapping[str, Any]) -> None:
+        self._each = {
+            f"{name}.{n}": value
+            for name, values in groups.items()
+            for n, value in (values.items() if isinstance(values, Mapping) else enumerate(values))
+        }
 
     def state(self) -> dict[str, NDArray[Any]]:
         """A copy, by name."""

@@ -15,14 +15,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinywake.audio.dataset import Dataset
-from tinywake.config import Recipe, Training
+from tinywake.config import Recipe
 from tinywake.learn.batches import Batches
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
 from tinywake.learn.networks import Calibration, training_network
 from tinywake.learn.saved import Variables, begin_with, load_state, save_state
 
-__all__ = ["Trained", "fit", "optimizer", "set_threads"]
+__all__ = ["Trained", "averaging", "fit", "optimizer", "set_threads"]
 
 Progress = Callable[[str, float], None]
 
@@ -100,16 +100,21 @@ def fit(
     return Trained(model, best)
 
 
-def optimizer(train: Training, weights: Sequence[Any]) -> keras.optimizers.Optimizer:
-    """AdamW for these weights; the rate rises over a twentieth of the steps and falls as a cosine."""
-    warm = max(1, train.steps // 20)
+def optimizer(
+    weights: Sequence[Any], steps: int, learning_rate: float, first: float = 1e-5
+) -> keras.optimizers.Optimizer:
+    """AdamW for these weights; the rate rises from `first` over a twentieth of the steps and falls as a cosine."""
     rate = keras.optimizers.schedules.CosineDecay(
-        1e-5, max(1, train.steps - train.steps // 20), alpha=0.01,
-        warmup_target=train.learning_rate, warmup_steps=warm,
-    )  # fmt: skip
+        first, max(1, steps - steps // 20), alpha=0.01, warmup_target=learning_rate, warmup_steps=max(1, steps // 20)
+    )
     made = keras.optimizers.AdamW(rate, weight_decay=1e-3, clipnorm=5.0)
     made.build(weights)
     return made
+
+
+def averaging(decay: float, index: int) -> Any:
+    """Decay of the moving average at a step: at first it forgets more, for there is little to remember."""
+    return tf.constant(min(decay, (1.0 + index) / (10.0 + index)), tf.float32)
 
 
 class _Step:
@@ -118,7 +123,7 @@ class _Step:
     def __init__(self, model: keras.Model, dataset: Dataset, recipe: Recipe, seed: int) -> None:
         train = recipe.train
         self._model, self._window, self._seed = model, recipe.detector.window, seed
-        self._optimizer = optimizer(train, model.trainable_variables)
+        self._optimizer = optimizer(model.trainable_variables, train.steps, train.learning_rate)
         self._features, self._labels = tf.constant(dataset.features), tf.constant(dataset.labels)
         self._words = tf.constant(dataset.which, tf.int32)
         self._average = [tf.Variable(weight) for weight in model.get_weights()]
@@ -129,9 +134,8 @@ class _Step:
 
     def __call__(self, chosen: NDArray[np.int64], index: int) -> NDArray[np.float32]:
         """Train on the streams `chosen`; return the loss of each."""
-        decay = min(self._decay, (1.0 + index) / (10.0 + index))
         seed = tf.constant([self._seed, index], tf.int32)
-        losses: NDArray[np.float32] = self._update(*self._streams(chosen), seed, tf.constant(decay, tf.float32)).numpy()
+        losses: NDArray[np.float32] = self._update(*self._streams(chosen), seed, averaging(self._decay, index)).numpy()
         return losses
 
     def losses(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:

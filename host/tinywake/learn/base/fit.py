@@ -18,7 +18,7 @@ from tinywake.config import Recipe
 from tinywake.learn.base.phonemes import Speller, error_rate, stream_losses
 from tinywake.learn.losses import masked
 from tinywake.learn.saved import Variables, load_state, save_state
-from tinywake.learn.train import optimizer
+from tinywake.learn.train import averaging, optimizer
 
 __all__ = ["Spelling", "fit"]
 
@@ -69,17 +69,16 @@ class _Step:
     def __init__(self, speller: Speller, streams: Transcribed, recipe: Recipe) -> None:
         train = recipe.train
         self._speller, self._streams, self._seed, self._decay = speller, streams, train.seed, train.average
-        self._optimizer = optimizer(train, speller.trainable)
+        self._optimizer = optimizer(speller.trainable, train.steps, train.learning_rate)
         self._average = [tf.Variable(weight) for weight in speller.weights]
         self.held = Variables(model=speller.weights, optimizer=self._optimizer.variables, average=self._average)
         self._update = tf.function(self._eager, jit_compile=True)
         self._plain = tf.function(lambda x: speller(tf.cast(x, tf.float32) + 128.0, False), jit_compile=True)
 
     def __call__(self, chosen: NDArray[np.int64], index: int) -> None:
-        decay = min(self._decay, (1.0 + index) / (10.0 + index))
         x, y = self._streams.features[chosen], self._streams.phonemes[chosen].astype(np.int32)
         seed = tf.constant([self._seed, index], tf.int32)
-        self._update(tf.constant(x), tf.constant(y), seed, tf.constant(decay, tf.float32))
+        self._update(tf.constant(x), tf.constant(y), seed, averaging(self._decay, index))
 
     def logits(self, features: NDArray[np.int8]) -> NDArray[np.float32]:
         padded = np.concatenate([features, np.repeat(features[-1:], -len(features) % _JUDGED, axis=0)])

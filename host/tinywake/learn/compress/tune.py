@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from tinywake.learn.compress.forms import Form
 from tinywake.learn.compress.teach import Hinted, Hints, soft_losses
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
-from tinywake.learn.saved import load_state, save_state
+from tinywake.learn.saved import Variables, load_state, save_state
+from tinywake.learn.train import averaging, optimizer
 
 __all__ = ["Course", "Tuned", "tune"]
 
@@ -62,10 +63,10 @@ def tune(model: keras.Model, form: Form, course: Course, progress: Callable[[flo
     batches = Batches(course.data.labels, course.recipe.train.batch, course.seed)
     first, best, chosen = 0, None, arrays_of(model)
     state = load_state(course.kept)
-    if state is not None and step.fits(state):  # else another version of Keras wrote it: begin again
+    if state is not None and step.held.fits(state):  # else another version of Keras wrote it: begin again
         first, best = int(state["next"]), Judgement.of(state)
         chosen = {name: state[f"best.{name}"] for name in chosen}
-        step.restore(state)
+        step.held.restore(state)
         batches.restore(state)
     checks = {
         max(1, round(course.steps * (form.settled + (1 - form.settled) * (n + 1) / _CHECKS))) for n in range(_CHECKS)
@@ -86,7 +87,9 @@ def tune(model: keras.Model, form: Form, course: Course, progress: Callable[[flo
         if (index + 1) % _KEEP == 0 or index + 1 == course.steps:
             bests = {f"best.{name}": value for name, value in chosen.items()}
             known = {} if best is None else best.state()
-            save_state(course.kept, {"next": np.array(index + 1), **bests, **known, **step.state(), **batches.state()})
+            save_state(
+                course.kept, {"next": np.array(index + 1), **bests, **known, **step.held.state(), **batches.state()}
+            )
     assert best is not None
     fill(model, chosen)
     progress(1.0)
@@ -104,14 +107,9 @@ class _Step:
             for n, (name, variable) in enumerate(self._variables.items())
             if variable.trainable
         }
-        schedule = keras.optimizers.schedules.CosineDecay(
-            1e-6, max(1, course.steps - course.steps // 20), alpha=0.01,
-            warmup_target=course.learning_rate, warmup_steps=max(1, course.steps // 20),
-        )  # fmt: skip
-        self._optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, clipnorm=5.0)
         self._hinted = Hinted(model, course.hints, len(course.data.labels), course.seed)
         self._learning = [*self._free.values(), *self._hinted.variables]
-        self._optimizer.build(self._learning)
+        self._optimizer = optimizer(self._learning, course.steps, course.learning_rate, 1e-6)
         self._average = {name: tf.Variable(self._now(name)) for name in self._variables}
         data = course.data
         which = np.asarray(data.which, np.int32)
@@ -122,11 +120,11 @@ class _Step:
 
     def __call__(self, drawn: NDArray[np.int64], index: int) -> NDArray[np.float32]:
         """Train on the streams `drawn`; return the loss of each by the labels alone."""
-        decay = min(self._course.recipe.train.average, (1.0 + index) / (10.0 + index))
+        decay = averaging(self._course.recipe.train.average, index)
         seed = tf.constant([self._course.seed, index], tf.int32)
         at = tf.constant(drawn, tf.int32)
         streams = [tf.gather(part, at) for part in self._streams]
-        losses: NDArray[np.float32] = self._update(*streams, seed, tf.constant(decay, tf.float32)).numpy()
+        losses: NDArray[np.float32] = self._update(*streams, seed, decay).numpy()
         return losses
 
     def tighten(self, done: float) -> None:
@@ -135,36 +133,21 @@ class _Step:
         for name, value in self._allow({name: tf.identity(free.value) for name, free in self._free.items()}).items():
             self._variables[name].assign(value)
 
+    @property
+    def held(self) -> Variables:
+        """All that decides the updates to come; a form may hold other variables once it has begun."""
+        return Variables(
+            network=self._variables, free=self._free, average=self._average, form=self._form.held,
+            hint=self._hinted.variables, optimizer=self._optimizer.variables,
+        )  # fmt: skip
+
     def averaged(self) -> Arrays:
         """The averages, as near as the form allows; in the order of the network's variables."""
         allowed = self._allow({name: tf.identity(self._average[name]) for name in self._free})
         return {name: np.asarray(allowed.get(name, value)) for name, value in self._average.items()}
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """All that decides the updates to come."""
-        return {name: np.asarray(variable) for name, variable in self._all().items()}
-
-    def fits(self, state: Mapping[str, NDArray[Any]]) -> bool:
-        """Whether `state` is of the same variables."""
-        return all(name in state and state[name].shape == tuple(v.shape) for name, v in self._all().items())
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        for name, variable in self._all().items():
-            variable.assign(state[name])
-
     def _now(self, name: str) -> Any:
         return (self._free[name] if name in self._free else self._variables[name]).value
-
-    def _all(self) -> dict[str, Any]:
-        groups: dict[str, Mapping[str, Any]] = {
-            "network": self._variables,
-            "free": self._free,
-            "average": self._average,
-            "form": self._form.held,
-            "hint": {str(n): variable for n, variable in enumerate(self._hinted.variables)},
-            "optimizer": {str(n): variable for n, variable in enumerate(self._optimizer.variables)},
-        }
-        return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
 
     def _eager(self, x: Any, y: Any, which: Any, told: Any, wanted: Any, seed: Any, decay: Any) -> Any:
         x = masked(tf.cast(x, tf.float32) + 128.0, seed)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinywake.files import write_beside
+from tinywake.evaluate.plots import write_png
 from tinywake.pipeline.compression.row import Row
 
 __all__ = ["plot_stages"]
@@ -14,8 +14,7 @@ __all__ = ["plot_stages"]
 
 def plot_stages(rows: Sequence[Row], per_hour: float, path: Path, title: str) -> None:
     """Bars of bytes, a line of misses at so many false accepts an hour, as a PNG whose bytes the arguments decide."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only plots need it
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # slow to import, and only plots need it
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     sizes = figure.add_subplot()
@@ -35,5 +34,4 @@ def plot_stages(rows: Sequence[Row], per_hour: float, path: Path, title: str) ->
     more, names = misses.get_legend_handles_labels()
     sizes.legend([*handles, *more], [*labels, *names], fontsize="small", loc="upper right")
     sizes.set_title(title.replace("$", r"\$"))
-    FigureCanvasAgg(figure)
-    write_beside(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))
+    write_png(figure, path)

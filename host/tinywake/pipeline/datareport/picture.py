@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinywake.audio.survey.measure import Measures
 from tinywake.audio.survey.survey import Surveyed
-from tinywake.files import write_beside
+from tinywake.evaluate.plots import write_png
 
 __all__ = ["draw"]
 
@@ -22,8 +22,7 @@ _SPEAKERS = 30
 
 def draw(clips: Sequence[Surveyed], path: Path, title: str = "") -> None:
     """Write a PNG whose bytes depend on the clips alone. Raises ToolError where there is no writing."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only pictures need it
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # slow to import, and only pictures need it
 
     sizes = Counter(clip.group for clip in clips)
     names = sorted(sizes, key=lambda name: (-sizes[name], name))[:_GROUPS]
@@ -58,5 +57,4 @@ def draw(clips: Sequence[Surveyed], path: Path, title: str = "") -> None:
     for plot in axes:
         plot.grid(alpha=0.3)
     figure.suptitle(title.replace("$", r"\$"))
-    FigureCanvasAgg(figure)
-    write_beside(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))
+    write_png(figure, path)

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 from tinywake.errors import ConfigError
-from tinywake.evaluate.det.speakers import BAD
+from tinywake.evaluate.det.speakers import BAD, SpeakerShare
 from tinywake.files import why_unread, write_beside
 from tinywake.pipeline.evaluation.result import Evaluation, said
 
-__all__ = ["note_in_card"]
+__all__ = ["note_in_card", "whom_it_hears_badly"]
 
 
 def note_in_card(card: Path, name: str, result: Evaluation) -> None:
@@ -38,6 +39,19 @@ def note_in_card(card: Path, name: str, result: Evaluation) -> None:
     write_beside(card, lambda part: part.write_text(kept, encoding="utf-8"))
 
 
+def whom_it_hears_badly(speakers: Sequence[SpeakerShare], at: int) -> str:
+    """A sentence on several speakers' shares at a threshold; no speaker is named."""
+    rates = [share.rate for share in speakers]
+    bad = [share for share in speakers if share.rate > BAD]
+    lost, everything = (sum(share.missed for share in shares) for shares in (bad, speakers))
+    who = f", who make {lost} of {everything} misses" if bad else ""
+    spread = f"{100 * median(rates):.0f} % (median) to {100 * max(rates):.0f} % (worst)"
+    return (
+        f"Who it hears badly, at threshold {at}: of {len(rates)} speakers it misses {spread}; {len(bad)} of them more "
+        f"than {100 * BAD:.0f} %{who}."
+    )
+
+
 def _lines(result: Evaluation) -> list[str]:
     rows = [
         "| false accepts an hour at most | threshold | missed (95 %) | false accepts counted (an hour, 95 %) |",
@@ -57,17 +71,7 @@ def _lines(result: Evaluation) -> list[str]:
     if result.crossfit is not None:
         lines += ["", f"C{result.crossfit.line()[1:]}."]
     if len(result.speakers) > 1:
-        rates = [share.rate for share in result.speakers]
-        bad = [share for share in result.speakers if share.rate > BAD]
-        lost = sum(share.missed for share in bad)
-        everything = sum(share.missed for share in result.speakers)
-        who = f", who make {lost} of {everything} misses" if bad else ""
-        spread = f"{100 * median(rates):.0f} % (median) to {100 * max(rates):.0f} % (worst)"
-        lines += [
-            "",
-            f"Who it hears badly, at threshold {result.at}: of {len(rates)} speakers it misses {spread}; {len(bad)} "
-            f"of them more than {100 * BAD:.0f} %{who}.",
-        ]
+        lines += ["", whom_it_hears_badly(result.speakers, result.at)]
     if result.cells:
         lines += ["", f"| noise | SNR | missed at {result.at} | false accepts |", "|---|--:|--:|--:|"]
         for cell in result.cells:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinywake.files import write_beside
+from tinywake.evaluate.plots import write_png
 from tinywake.pipeline.compression.row import Row
 from tinywake.pipeline.search.result import SearchResult
 from tinywake.pipeline.search.tries import counts
@@ -16,8 +16,7 @@ __all__ = ["plot_search"]
 
 def plot_search(result: SearchResult, path: Path) -> None:
     """A PNG whose bytes depend on the result alone."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only plots need it
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # slow to import, and only plots need it
 
     def points(rows: Sequence[tuple[int, Row]]) -> tuple[list[int], list[float]]:
         return [counts(row) for _, row in rows], [100 * row.judged(result.per_hour)[0] for _, row in rows]
@@ -34,5 +33,4 @@ def plot_search(result: SearchResult, path: Path) -> None:
     axes.set_ylim(bottom=0)
     axes.legend(fontsize="small")
     axes.set_title(result.label.replace("$", r"\$"))
-    FigureCanvasAgg(figure)
-    write_beside(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))
+    write_png(figure, path)
