@@ -20,6 +20,7 @@ from tinywake.tables import read_table, read_toml, refuse_unknown
 
 __all__ = [
     "CODECS",
+    "GOOGLE_SPEECH",
     "SAMPLERS",
     "SQUEEZES",
     "Augment",
@@ -30,6 +31,7 @@ __all__ = [
     "Network",
     "Recipe",
     "Search",
+    "Teacher",
     "Training",
     "Voices",
     "Word",
@@ -40,6 +42,7 @@ __all__ = [
 _NEAR = 60  # near words of "auto"
 _WORDS = 32  # labels of one detector (models/SPEC.md)
 CODECS = ("mu-law", "ima-adpcm", "opus")  # [augment] codecs
+GOOGLE_SPEECH = "google-speech"  # [teacher] embedding: fetched where it is wanted
 SAMPLERS = ("tpe", "nsga2")  # [search] sampler
 SQUEEZES = (
     "distil",
@@ -188,6 +191,18 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """[teacher]: a network that has heard far more people says what it hears in the streams; that is learnt too."""
+
+    embedding: str = _key("")  # "google-speech", or its .tflite, relative to the recipe; empty: nobody teaches
+    heads: int = _key(3, 1, 20)  # small networks on the embedding, trained for the recipe's words; asked together
+    steps: int = _key(2000, 1, 1_000_000)  # of each head
+    soft: float = _key(0.7, 0.0, 1.0)  # share of the loss that is the heads' word
+    temperature: float = _key(2.0, 0.5, 20.0)  # of it: higher tells more of what is not the word
+    hints: float = _key(1.0, 0.0, 10.0)  # weight of saying what the embedding heard; 0: none
+
+
+@dataclass(frozen=True)
 class DetectorConfig:
     """[detector]: how scores become events."""
 
@@ -250,6 +265,7 @@ class Recipe:
     augment: Augment = Augment()
     network: Network = Network()
     train: Training = Training()
+    teacher: Teacher = Teacher()
     detector: DetectorConfig = DetectorConfig()
     compress: Compress = Compress()
     search: Search = Search()

@@ -20,7 +20,7 @@ import words
 
 from tinywake.evaluate.metrics import DetCurve
 from tinywake.pipeline.evaluation.run import Questions, evaluate
-from tinywake.pipeline.train import train
+from tinywake.pipeline.training.run import train
 
 BUDGETS = (0.5, 1.0, 2.0, 5.0)
 

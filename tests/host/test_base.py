@@ -20,7 +20,7 @@ from tinywake.audio.words.lexicon import pronunciations
 from tinywake.cli import app
 from tinywake.config import Augment, Network, Recipe, Training, Word
 from tinywake.errors import AudioError
-from tinywake.pipeline.train import extractor
+from tinywake.pipeline.training.streams import extractor
 
 tensorflow = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="needs TensorFlow ([train])")
 espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")

@@ -154,7 +154,8 @@ def test_a_hint_is_what_the_head_reads(data: Dataset) -> None:
 def test_hints_reach_the_network_that_learns(data: Dataset, tmp_path: Path) -> None:
     from tinywake.learn.compress.arrays import model_of
     from tinywake.learn.compress.stages import Workshop
-    from tinywake.learn.compress.teach import features_of, hints_of
+    from tinywake.learn.compress.teach import hints_of
+    from tinywake.learn.teacher.lessons import features_of
 
     teacher = arrays()
     wanted = hints_of(data, teacher, STRIDE, 1.0).features.astype(np.float64).reshape(-1, RECIPE.network.filters[-1])

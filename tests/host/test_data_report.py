@@ -16,8 +16,8 @@ from tinywake.audio.folders import in_validation
 from tinywake.audio.survey.measure import measure
 from tinywake.config import Recipe, Word
 from tinywake.errors import AudioError
-from tinywake.pipeline import train
 from tinywake.pipeline.datareport.report import DataReport, data_report
+from tinywake.pipeline.training import run as training
 
 RATE = 16_000
 RECIPE = Recipe(Word("computer"))
@@ -128,12 +128,12 @@ def test_each_fault_is_a_line_and_train_refuses_it(tmp_path: Path, monkeypatch: 
     assert "long.wav: 5.0 s for the wake word; at most 4 s" in report.faults[1].text
     assert report.lines()[-1] == "3 faults: train refuses this data"
 
-    monkeypatch.setattr(train.sources, "engines", lambda names: {})
+    monkeypatch.setattr(training.sources, "engines", lambda names: {})
     monkeypatch.setattr(sources, "speak_all", lambda *_, **__: pytest.fail("spoke before it had looked"))
     monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "recipe.toml").write_text('[word]\nlabel = "computer"\n')
     with pytest.raises(AudioError, match=r"torn\.wav: .* \(2 more faults: tinywake data-report\)"):
-        train.train(tmp_path / "recipe.toml", tmp_path / "out", [root])
+        training.train(tmp_path / "recipe.toml", tmp_path / "out", [root])
     assert not (tmp_path / "out").exists()
 
 

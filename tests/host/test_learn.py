@@ -135,7 +135,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(data: Dataset, trained, 
 def test_what_fails_later_does_not_cost_the_training(data: Dataset, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     # Bug: the state was removed before conversion, threshold, compiler and card, any of which may fail.
     from tinywake.learn import convert, networks, train
-    from tinywake.pipeline import train as pipeline
+    from tinywake.pipeline.training import run as pipeline
 
     def fit(*_: object, kept: Path, **more: object) -> SimpleNamespace:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,7 @@ def test_what_fails_later_does_not_cost_the_training(data: Dataset, tmp_path: Pa
     monkeypatch.setattr(networks, "deployed_network", lambda *_: None)
     monkeypatch.setattr(convert, "convert", fail)
     with pytest.raises(ToolError, match="no space left"):
-        pipeline._learn(RECIPE, data, tmp_path / "key", None, None)
+        pipeline._learn(RECIPE, data, None, tmp_path / "key", None, None)
     assert (tmp_path / "key" / "0.npz").read_bytes() == b"state"
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "key") == sorted(
         f"old{number}" for number in range(4, 12)

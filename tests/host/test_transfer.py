@@ -40,7 +40,7 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_spoken(
     # Bug: after everything had been spoken and mixed.
     from tinywake.learn.networks import training_network
     from tinywake.learn.saved import save_weights
-    from tinywake.pipeline import train as pipeline
+    from tinywake.pipeline.training import run as pipeline
 
     monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(pipeline.sources, "identity", lambda *_: "sound")

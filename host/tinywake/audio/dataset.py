@@ -12,8 +12,9 @@ import json
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from tinywake.audio.augment.channel import Channel
 from tinywake.audio.augment.masks import mask
 from tinywake.audio.augment.sound import Rng, Sound, fade
-from tinywake.audio.clips import RATE, stretch
+from tinywake.audio.clips import RATE, Pcm, stretch
 from tinywake.audio.features import CHANNELS, FRAME, Extract, frames_of, samples_of, spread, to_int8, warp
 from tinywake.audio.pool import Pool
 from tinywake.audio.sources import Sources, Take
@@ -31,8 +32,8 @@ from tinywake.config import Augment, Recipe
 from tinywake.files import write_beside
 
 __all__ = [
-    "CANDIDATE", "FORMAT", "IGNORED", "LEAD", "NEGATIVE", "STEPS", "Dataset", "as_heard", "build", "load", "put",
-    "save",
+    "CANDIDATE", "FORMAT", "IGNORED", "LEAD", "NEGATIVE", "STEPS", "Dataset", "as_heard", "build", "caught", "load",
+    "put", "save",
 ]  # fmt: skip
 
 FORMAT = 8  # change it when the same inputs give other streams
@@ -44,7 +45,9 @@ _EARLIEST = 8  # frames before its end at which it may be heard
 _SHORTEST = 30  # frames of a word whose place is not known
 _DIVISIBLE = 0.45  # seconds of a word of which a part is not the word: half of "go" is "go" to most ears
 _MILD_DB = 10.0  # the least signal-to-noise ratio in validation
-_ARRAYS = ("features", "labels", "positives", "negatives", "which", "spoken")
+_ARRAYS = ("features", "labels", "positives", "negatives", "which", "spoken", "heard")
+_EAR, _EAR_STRIDE = 76, 8  # frames that a teacher's first step has heard, and from step to step
+_Listen = Callable[[Pcm], NDArray[np.float32]]  # a teacher's ear: int16 [samples] -> [steps, channels]
 LEAD = 80  # the front end has run for up to so many frames before a stream begins
 
 
@@ -60,6 +63,9 @@ class Dataset:
     spoken: NDArray[np.uint8]  # [clips], number of the word
     voices: tuple[Census, Census] = (Census(), Census())  # who trains, who validates
     outputs: int = 1  # words
+    # What a teacher's ear made of each stream, at every `stride` frames, the last with the stream's last frame; its
+    # first few may have heard less than they need, and say what the next one says: [streams, places, channels].
+    heard: NDArray[np.float16] = field(default_factory=lambda: np.zeros((0, 0, 0), np.float16))
 
     @property
     def hours(self) -> float:
@@ -68,7 +74,11 @@ class Dataset:
         return float(pieces * frames / 360_000)
 
 
-_Stream = tuple[NDArray[np.int8], NDArray[np.uint8], int]  # features, labels of the steps, number of the word
+class _Stream(NamedTuple):
+    features: NDArray[np.int8]
+    labels: NDArray[np.uint8]  # of the steps
+    word: int  # its number
+    heard: NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -104,11 +114,15 @@ def build(
     progress: Progress | None = None,
     *,
     workers: int = 2,
+    listen: _Listen | None = None,
 ) -> Dataset:
-    """Make every stream. The same sources, recipe and seed give the same bytes, whatever the order of the threads."""
+    """Make every stream. The same sources, recipe and seed give the same bytes, whatever the order of the threads.
+
+    listen: a teacher's ear, for the training streams; its first step has heard 76 frames, each further one eight more.
+    """
     layout = _Layout(recipe.network.window, recipe.network.stride)
     seed, counts = recipe.train.seed, recipe.counts
-    train = _Mixer(splits[0], recipe, layout, extract, seed * 2)
+    train = _Mixer(splits[0], recipe, layout, extract, seed * 2, listen)
     validation = _Mixer(splits[1], _as_used(recipe), layout, extract, seed * 2 + 1)
     long = max(1, round(counts.validation_minutes * 6000 / _LONG))
     plans: list[tuple[Callable[[int], _Stream], int]] = [
@@ -130,14 +144,15 @@ def build(
                     progress("mixing", done / total)
     streams = results[0] + results[1]
     return Dataset(
-        np.stack([features for features, _, _ in streams]),
-        np.stack([labels for _, labels, _ in streams]),
-        np.stack([features for features, _, _ in results[2]]),
-        np.stack([features for features, _, _ in results[3]]),
-        np.array([word for _, _, word in streams], np.uint8),
-        np.array([word for _, _, word in results[2]], np.uint8),
+        np.stack([stream.features for stream in streams]),
+        np.stack([stream.labels for stream in streams]),
+        np.stack([stream.features for stream in results[2]]),
+        np.stack([stream.features for stream in results[3]]),
+        np.array([stream.word for stream in streams], np.uint8),
+        np.array([stream.word for stream in results[2]], np.uint8),
         (splits[0].tally.census(), splits[1].tally.census()),
         len(recipe.words),
+        np.stack([stream.heard for stream in streams]),
     )
 
 
@@ -188,8 +203,11 @@ def load(path: Path) -> Dataset | None:
 class _Mixer:
     """Makes the streams of one split; every stream has its own generator, seeded by its kind and number."""
 
-    def __init__(self, sources: Sources, recipe: Recipe, layout: _Layout, extract: Extract, seed: int) -> None:
-        self._recipe, self._layout, self._extract, self._seed = recipe, layout, extract, seed
+    def __init__(
+        self, sources: Sources, recipe: Recipe, layout: _Layout, extract: Extract, seed: int,
+        listen: _Listen | None = None,
+    ) -> None:  # fmt: skip
+        self._recipe, self._layout, self._extract, self._seed, self._listen = recipe, layout, extract, seed, listen
         talk = [take.pcm for take in sources.sentences + sources.recorded]
         self._channel = Channel(recipe.augment, seed, talk, sources.noises)
         single = sources.other + sources.recorded
@@ -220,7 +238,7 @@ class _Mixer:
 
     def _silent(self, sound: Sound, rng: Rng, frames: int = 0) -> _Stream:
         """A stream at which nothing must be heard."""
-        return self._finish(sound, rng, frames), np.full(STEPS, NEGATIVE, np.uint8), 0
+        return self._finish(sound, rng, np.full(STEPS, NEGATIVE, np.uint8), frames=frames)
 
     def _heard(self, rng: Rng) -> int:
         """Frames that are heard for a stream: as many as it has, or more or fewer, which `_finish` makes as many."""
@@ -263,7 +281,7 @@ class _Mixer:
         spare = self._recipe.word.spare
         if spare:
             first, last = (first + round((last - first) * part) for part in take.inside)
-        return self._finish(sound, rng), layout.labels(first, last, exact=take.exact, spare=spare), take.word
+        return self._finish(sound, rng, layout.labels(first, last, exact=take.exact, spare=spare), take.word)
 
     def _say(self, sound: Sound, at: int, rng: Rng, gain: float, *, before: bool) -> None:
         """Other speech that ends at sample `at`, or begins there."""
@@ -281,17 +299,28 @@ class _Mixer:
             at += len(take.pcm) + int(rng.exponential(0.3) * RATE)
         return sound
 
-    def _finish(self, sound: Sound, rng: Rng, frames: int = 0) -> NDArray[np.int8]:
-        return as_heard(sound, frames or self._layout.frames, self._channel, self._extract, self._recipe.augment, rng)
+    def _finish(
+        self, sound: Sound, rng: Rng, labels: NDArray[np.uint8], word: int = 0, frames: int = 0
+    ) -> _Stream:  # fmt: skip
+        frames, spoken = frames or self._layout.frames, frames_of(len(sound)) - LEAD
+        pcm = caught(sound, self._channel, rng)
+        features = as_heard(pcm, spoken, frames, self._extract, self._recipe.augment, rng)
+        heard = np.zeros((0, 0), np.float16)
+        if self._listen:
+            heard = _placed(self._listen(pcm), frames_of(len(pcm)), spoken, frames, self._layout.stride)
+        return _Stream(features, labels, word, heard)
+
+
+def caught(sound: Sound, channel: Channel, rng: Rng) -> Pcm:
+    """The sound of a stream as the microphone has it, from a random moment before the stream's first frame on."""
+    return channel(sound[int(rng.integers(0, LEAD + 1)) * FRAME :], rng)
 
 
 def as_heard(
-    sound: Sound, frames: int, channel: Channel, extract: Extract, augment: Augment, rng: Rng
+    pcm: Pcm, heard: int, frames: int, extract: Extract, augment: Augment, rng: Rng
 ) -> NDArray[np.int8]:  # fmt: skip
-    """Channel, front end from a random earlier moment on, warps of time and frequency, map to int8: [frames, 40]."""
-    heard = frames_of(len(sound)) - LEAD
-    skipped = int(rng.integers(0, LEAD + 1))
-    features = extract(channel(sound[skipped * FRAME :], rng))[-heard:]
+    """Front end, of whose frames the last `heard` count; warps of time and frequency, map to int8: [frames, 40]."""
+    features = extract(pcm)[-heard:]
     if heard != frames:
         features = spread(features, frames)
     if augment.warp and rng.random() < 0.7:
@@ -299,6 +328,18 @@ def as_heard(
     features = mask(features, augment, rng)
     assert features.shape == (frames, CHANNELS)
     return to_int8(features)
+
+
+def _placed(
+    said: NDArray[np.float32], total: int, heard: int, frames: int, stride: int
+) -> NDArray[np.float16]:  # fmt: skip
+    """What an ear said of `total` frames, at every `stride` of the `frames` that the last `heard` of them became."""
+    ends = np.arange(frames, 30, -stride)[::-1]  # the frame after the last one that each place has heard
+    at = (total - heard + ends * heard / frames - _EAR) / _EAR_STRIDE
+    at = np.clip(at, 0, len(said) - 1)
+    below = at.astype(np.int64)
+    above, part = np.minimum(below + 1, len(said) - 1), (at - below)[:, None]
+    return np.asarray(said[below] * (1 - part) + said[above] * part, np.float16)
 
 
 def _place(sound: Sound, take: Take, gain: float, at: int, rng: Rng) -> None:

@@ -74,8 +74,11 @@ def voices_of(recipe: Recipe) -> VoiceSplit:
     return split_voices(every, voices.validation, voices.held_out)
 
 
-def identity(recipe: Recipe, data: Sequence[Path]) -> str:
-    """A fingerprint of everything that decides the sound: recipe, engines and voices, bytes of the recordings."""
+def identity(recipe: Recipe, data: Sequence[Path], ear: str | None = None) -> str:
+    """A fingerprint of everything that decides the streams: recipe, engines and voices, bytes of the recordings.
+
+    ear: of the teacher that hears them, too.
+    """
     accents = recipe.voices.accents
     speakers = {
         name: (engine.version(), [(voice.key, voice.speaker) for voice in engine.voices(accents)])
@@ -99,6 +102,7 @@ def identity(recipe: Recipe, data: Sequence[Path]) -> str:
     parts += [own] if own else []
     if recipe.conversion.wanted:
         parts += [recipe.conversion, vocoder_version()]
+    parts += [ear] if ear else []
     return fingerprint(*parts)
 
 

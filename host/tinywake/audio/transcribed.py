@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from tinywake.audio.augment.channel import Channel
 from tinywake.audio.augment.sound import Rng, active_level
 from tinywake.audio.clips import RATE, Pcm, read_clip, speech_span, stretch
-from tinywake.audio.dataset import LEAD, as_heard, put
-from tinywake.audio.features import FRAME, Extract, samples_of
+from tinywake.audio.dataset import LEAD, as_heard, caught, put
+from tinywake.audio.features import FRAME, Extract, frames_of, samples_of
 from tinywake.audio.folders import Recording, recordings
 from tinywake.audio.sources import cast_both
 from tinywake.audio.voices.census import Census, Tally
@@ -171,7 +171,8 @@ def _maker(
             put(sound, pcm.astype(np.float32) * np.float32(gain), at)
             at += len(pcm) + int(rng.exponential(0.2) * RATE)
             said += take.phonemes
-        return as_heard(sound, FRAMES, channel, extract, recipe.augment, rng), tuple(said)
+        pcm = caught(sound, channel, rng)
+        return as_heard(pcm, frames_of(len(sound)) - LEAD, FRAMES, extract, recipe.augment, rng), tuple(said)
 
     return make
 

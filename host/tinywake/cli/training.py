@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Train a wake word: recipe -> model.tflite and model.twm."""
     from tinywake.pipeline.credits import refuse_unshippable
-    from tinywake.pipeline.train import train as run
+    from tinywake.pipeline.training.run import train as run
 
     if shipped:
         refuse_unshippable(tuple(data or ()))

@@ -21,6 +21,7 @@ from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
 from tinywake.learn.networks import Calibration, training_network
 from tinywake.learn.saved import Variables, begin_with, load_state, save_state
+from tinywake.learn.teacher.lessons import Lessons, Pupil
 
 __all__ = ["Trained", "averaging", "fit", "optimizer", "set_threads"]
 
@@ -52,13 +53,13 @@ def set_threads(threads: int) -> None:
 
 def fit(
     dataset: Dataset, recipe: Recipe, progress: Progress | None = None, *, seed: int | None = None,
-    kept: Path | None = None, base: Path | None = None,
+    kept: Path | None = None, base: Path | None = None, lessons: Lessons | None = None,
 ) -> Trained:  # fmt: skip
     """Train a network; the checkpoint is the one with the fewest misses at the recipe's false accepts.
 
     seed: of the network, else the recipe's. kept: a file for what an interrupted run needs to go on (a finished one has
-    nothing left to do). base: weights to begin with (``saved``), else random ones. The same data, recipe and machine
-    give the same weights, interrupted or not.
+    nothing left to do). base: weights to begin with (``saved``), else random ones. lessons: what teachers say of the
+    training streams. The same data, recipe and machine give the same weights, interrupted or not.
     """
     tf.config.experimental.enable_op_determinism()
     train = recipe.train
@@ -66,7 +67,7 @@ def fit(
     model = training_network(recipe.network, dataset.outputs, train.dropout, seed)
     if base is not None:
         begin_with(model, base)
-    step = _Step(model, dataset, recipe, seed)
+    step = _Step(model, dataset, recipe, seed, lessons)
     batches = Batches(dataset.labels, train.batch, seed)
     first, best, chosen_weights = 0, None, model.get_weights()
     state = load_state(kept)
@@ -120,48 +121,60 @@ def averaging(decay: float, index: int) -> Any:
 class _Step:
     """One update, compiled."""
 
-    def __init__(self, model: keras.Model, dataset: Dataset, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self, model: keras.Model, dataset: Dataset, recipe: Recipe, seed: int, lessons: Lessons | None
+    ) -> None:  # fmt: skip
         train = recipe.train
         self._model, self._window, self._seed = model, recipe.detector.window, seed
-        self._optimizer = optimizer(model.trainable_variables, train.steps, train.learning_rate)
-        self._features, self._labels = tf.constant(dataset.features), tf.constant(dataset.labels)
-        self._words = tf.constant(dataset.which, tf.int32)
+        self._pupil = Pupil(model, lessons, len(dataset.labels), seed)
+        self._learning = [*model.trainable_variables, *self._pupil.variables]
+        self._optimizer = optimizer(self._learning, train.steps, train.learning_rate)
+        which = np.asarray(dataset.which, np.int32)
+        self._plainly = [tf.constant(part) for part in (dataset.features, dataset.labels, which)]
+        self._taught = [tf.constant(part) for part in self._pupil.said]
         self._average = [tf.Variable(weight) for weight in model.get_weights()]
         self._decay = train.average
-        self.held = Variables(model=model.variables, optimizer=self._optimizer.variables, average=self._average)
+        self.held = Variables(
+            model=model.variables, optimizer=self._optimizer.variables, average=self._average,
+            hint=self._pupil.variables,
+        )  # fmt: skip
         self._update = tf.function(self._eager, jit_compile=True)
         self._score = tf.function(self._plain, jit_compile=True)
 
     def __call__(self, chosen: NDArray[np.int64], index: int) -> NDArray[np.float32]:
         """Train on the streams `chosen`; return the loss of each."""
         seed = tf.constant([self._seed, index], tf.int32)
-        losses: NDArray[np.float32] = self._update(*self._streams(chosen), seed, averaging(self._decay, index)).numpy()
+        streams = self._streams(chosen, [*self._plainly, *self._taught])
+        losses: NDArray[np.float32] = self._update(*streams, seed, averaging(self._decay, index)).numpy()
         return losses
 
     def losses(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
         """The loss of each of these streams, without training on them."""
         size = min(_RANKED, len(chosen))
         padded = np.concatenate([chosen, np.repeat(chosen[-1:], -len(chosen) % size)])
-        parts = [self._score(*self._streams(padded[at : at + size])).numpy() for at in range(0, len(padded), size)]
+        pieces = [padded[at : at + size] for at in range(0, len(padded), size)]
+        parts = [self._score(*self._streams(piece, self._plainly)).numpy() for piece in pieces]
         return np.concatenate(parts)[: len(chosen)]
 
     def averaged(self) -> list[NDArray[np.float32]]:
         return [weight.numpy() for weight in self._average]
 
-    def _streams(self, chosen: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+    @staticmethod
+    def _streams(chosen: NDArray[np.int64], parts: Sequence[Any]) -> list[Any]:
         at = tf.constant(chosen, tf.int32)
-        return tuple(tf.gather(part, at) for part in (self._features, self._labels, self._words))
+        return [tf.gather(part, at) for part in parts]
 
     def _plain(self, x: Any, y: Any, which: Any) -> Any:
         return stream_losses(self._model(tf.cast(x, tf.float32) + 128.0, training=False), y, which, self._window)
 
-    def _eager(self, x: Any, y: Any, which: Any, seed: Any, decay: Any) -> Any:
+    def _eager(self, x: Any, y: Any, which: Any, told: Any, wanted: Any, seed: Any, decay: Any) -> Any:
         x = masked(tf.cast(x, tf.float32) + 128.0, seed)
         with tf.GradientTape() as tape:
-            losses = stream_losses(self._model(x, training=True), y, which, self._window)
-            loss = tf.reduce_mean(losses)
-        variables = self._model.trainable_variables
-        self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            features, z = self._pupil(x)
+            losses = stream_losses(z, y, which, self._window)
+            loss = self._pupil.loss(losses, features, z, told, wanted)
+        slopes = tape.gradient(loss, [variable.value for variable in self._learning])
+        self._optimizer.apply_gradients(zip(slopes, self._learning, strict=True))
         for kept, weight in zip(self._average, self._model.weights, strict=True):
             kept.assign(decay * kept + (1 - decay) * weight.value)
         return losses

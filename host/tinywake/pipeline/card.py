@@ -10,7 +10,7 @@ from tinywake import __version__
 from tinywake.audio.voices.census import Census
 from tinywake.coded import decoded, is_coded
 from tinywake.compiler.build import Compiled
-from tinywake.config import Recipe
+from tinywake.config import GOOGLE_SPEECH, Recipe, Teacher
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
 from tinywake.pipeline.credits import credits_of, credits_section
 
@@ -53,7 +53,7 @@ Written by `tinywake train` {__version__}; the recipe has every parameter.
 | voices in training | {voices[0]} |
 | voices that chose the threshold | {voices[1]} |
 | recordings | {recordings} |
-
+{_taught(recipe.teacher)}
 On the voices that chose the threshold (so these are no independent figures), {curve.positives} clips with the word and
 {60 * curve.hours:.0f} minutes of other speech, in mild noise:
 
@@ -66,6 +66,16 @@ accepts ({low:.1f} to {high:.1f} an hour at 95 %). The curve is det.png.
 {credits_section(credits_of(data), "chose the threshold")}
 Measure it on people before relying on it: `tinywake eval --model model.twm --positives DIR --negatives DIR`.
 """
+
+
+def _taught(teacher: Teacher) -> str:
+    """A row for who taught besides the labels; none where nobody did."""
+    if not teacher.embedding:
+        return ""
+    who = teacher.embedding
+    if who == GOOGLE_SPEECH:
+        who = "Google's speech embedding (arXiv 2002.01322, Apache-2.0)"
+    return f"| teacher | {who}, with {teacher.heads} heads trained on the same clips |\n"
 
 
 def _form(blob: bytes) -> str:

@@ -22,6 +22,7 @@ from tinywake.learn.compress.forms import Codebooks, Form, Sparse
 from tinywake.learn.compress.teach import hints_of, soft_targets
 from tinywake.learn.compress.tune import Course, Tuned, tune
 from tinywake.learn.networks import training_network
+from tinywake.learn.teacher.lessons import Lessons
 
 __all__ = ["Workshop"]
 
@@ -40,12 +41,14 @@ class Workshop:
     teacher: Arrays  # the trained network, which gives the hints
 
     @classmethod
-    def of(cls, data: Dataset, recipe: Recipe, teachers: Sequence[Arrays], kept: Path) -> Workshop:
-        """Ask the teachers, the trained network first.
+    def of(
+        cls, data: Dataset, recipe: Recipe, teachers: Sequence[Arrays], heads: Sequence[NDArray[np.float16]], kept: Path
+    ) -> Workshop:
+        """Ask the teachers, the trained network first; `heads` have been asked (``soft_targets``).
 
         Raises ConfigError for one that sees more frames than the streams were made for.
         """
-        told = soft_targets(data, teachers, recipe.network.stride, recipe.compress.temperature)
+        told = soft_targets(data, teachers, recipe.network.stride, recipe.compress.temperature, heads)
         return cls(data, recipe, told, kept, teachers[0])
 
     def run(self, stage: str, arrays: Arrays, progress: Progress) -> Tuned:
@@ -73,7 +76,8 @@ class Workshop:
             steps, rate = train.steps, train.learning_rate
         model, data = self._made(begin)
         hints = hints_of(self.data, self.teacher, net.stride, config.hints) if config.hints else None
-        course = replace(self._course(data, "distil", steps), learning_rate=rate, hints=hints)
+        course = self._course(data, "distil", steps)
+        course = replace(course, learning_rate=rate, lessons=replace(course.lessons, hints=hints))
         return tune(model, Form(), course, progress)
 
     def _blocks(self, arrays: Arrays, progress: Progress) -> Tuned:
@@ -138,7 +142,8 @@ class Workshop:
     def _course(self, data: Dataset, name: str, steps: int) -> Course:
         config, train = self.recipe.compress, self.recipe.train
         kept = self.kept / f"{name}.npz"
-        return Course(data, self.recipe, self.told, max(1, steps), config.learning_rate, train.seed, kept)
+        lessons = Lessons(self.told, config.soft, config.temperature)
+        return Course(data, self.recipe, lessons, max(1, steps), config.learning_rate, train.seed, kept)
 
     def _loss(self, arrays: Arrays) -> float:
         model, data = self._made(arrays)

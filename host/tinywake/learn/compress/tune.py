@@ -18,10 +18,10 @@ from tinywake.config import Recipe
 from tinywake.learn.batches import Batches
 from tinywake.learn.compress.arrays import Arrays, arrays_of, fill, named
 from tinywake.learn.compress.forms import Form
-from tinywake.learn.compress.teach import Hinted, Hints, soft_losses
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
 from tinywake.learn.saved import Variables, load_state, save_state
+from tinywake.learn.teacher.lessons import Lessons, Pupil
 from tinywake.learn.train import averaging, optimizer
 
 __all__ = ["Course", "Tuned", "tune"]
@@ -37,12 +37,11 @@ class Course:
 
     data: Dataset  # as the network's window wants it
     recipe: Recipe
-    told: NDArray[np.float32]  # ``soft_targets`` of the data
+    lessons: Lessons
     steps: int
     learning_rate: float
     seed: int
     kept: Path  # a file for what an interrupted run needs to go on
-    hints: Hints | None = None
 
 
 @dataclass(frozen=True)
@@ -107,14 +106,13 @@ class _Step:
             for n, (name, variable) in enumerate(self._variables.items())
             if variable.trainable
         }
-        self._hinted = Hinted(model, course.hints, len(course.data.labels), course.seed)
-        self._learning = [*self._free.values(), *self._hinted.variables]
+        self._pupil = Pupil(model, course.lessons, len(course.data.labels), course.seed)
+        self._learning = [*self._free.values(), *self._pupil.variables]
         self._optimizer = optimizer(self._learning, course.steps, course.learning_rate, 1e-6)
         self._average = {name: tf.Variable(self._now(name)) for name in self._variables}
         data = course.data
         which = np.asarray(data.which, np.int32)
-        arrays = (data.features, data.labels, which, course.told, self._hinted.wanted)
-        self._streams, self._soft = [tf.constant(part) for part in arrays], course.recipe.compress.soft
+        self._streams = [tf.constant(part) for part in (data.features, data.labels, which, *self._pupil.said)]
         self._update = tf.function(self._eager, jit_compile=True)
         self._allow = tf.function(lambda values: {n: form.nearest(n, v) for n, v in values.items()}, jit_compile=True)
 
@@ -138,7 +136,7 @@ class _Step:
         """All that decides the updates to come; a form may hold other variables once it has begun."""
         return Variables(
             network=self._variables, free=self._free, average=self._average, form=self._form.held,
-            hint=self._hinted.variables, optimizer=self._optimizer.variables,
+            hint=self._pupil.variables, optimizer=self._optimizer.variables,
         )  # fmt: skip
 
     def averaged(self) -> Arrays:
@@ -153,14 +151,10 @@ class _Step:
         x = masked(tf.cast(x, tf.float32) + 128.0, seed)
         learning = {name: self._variables[name] for name in self._free}
         with tf.GradientTape() as tape:
-            features, z = self._hinted.model(x, training=True)
+            features, z = self._pupil(x)
             hard = stream_losses(z, y, which, self._course.recipe.detector.window)
-            loss = tf.reduce_mean(hard)
-            if self._soft:
-                soft = soft_losses(z, told, self._course.recipe.compress.temperature)
-                loss = (1 - self._soft) * loss + self._soft * tf.reduce_mean(soft)
-            loss += self._hinted.loss(features, wanted)
-        sources = [*learning.values(), *self._hinted.variables]
+            loss = self._pupil.loss(hard, features, z, told, wanted)
+        sources = [*learning.values(), *self._pupil.variables]
         slopes = tape.gradient(loss, [variable.value for variable in sources])
         self._optimizer.apply_gradients(zip(slopes, self._learning, strict=True))
         for name, variable in learning.items():

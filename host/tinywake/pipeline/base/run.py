@@ -23,7 +23,7 @@ from tinywake.errors import ToolError
 from tinywake.files import cache_folder, check_writable, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.base.card import base_card
-from tinywake.pipeline.train import Progress, extractor
+from tinywake.pipeline.training.streams import Progress, extractor
 
 __all__ = ["BaseResult", "train_base"]
 

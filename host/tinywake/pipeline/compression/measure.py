@@ -25,7 +25,7 @@ from tinywake.pipeline.benching import bench
 from tinywake.pipeline.compression.people import People
 from tinywake.pipeline.compression.row import Row, figures, weights_of
 from tinywake.pipeline.listening import listening_of
-from tinywake.pipeline.train import threshold_of
+from tinywake.pipeline.training.run import threshold_of
 
 if TYPE_CHECKING:
     from tinywake.learn.compress.arrays import Arrays

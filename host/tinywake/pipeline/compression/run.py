@@ -12,6 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinywake.audio import sources
 from tinywake.compiler.coding.encode import coded
 from tinywake.config import Recipe, fingerprint, load_recipe
@@ -26,7 +29,9 @@ from tinywake.pipeline.compression.people import People
 from tinywake.pipeline.compression.picture import plot_stages
 from tinywake.pipeline.compression.result import CompressResult
 from tinywake.pipeline.compression.row import Row
-from tinywake.pipeline.train import Progress, streams_of, train
+from tinywake.pipeline.training.run import train
+from tinywake.pipeline.training.streams import Progress, streams_of
+from tinywake.pipeline.training.teaching import digest_of, ear_of, heads_of
 
 if TYPE_CHECKING:
     from tinywake.learn.compress.arrays import Arrays
@@ -78,10 +83,13 @@ def compress(
     if out.resolve() == trained_in.resolve():
         raise ConfigError(f"{out}: holds the trained network, which would be lost; write to another folder")
     base = train(recipe_path, trained_in, asked.data, progress, warn)
-    data = streams_of(recipe, asked.data, sources.identity(recipe, asked.data), progress, warn)
+    beside = recipe_path.parent
+    sound = sources.identity(recipe, asked.data, digest_of(recipe, beside))
     with diary_in(cache_folder() / "tensorflow.log"):
+        data = streams_of(recipe, asked.data, sound, progress, warn, ear_of(recipe, beside))
         provenance = {"recipe": recipe_path.name, "inputs": base.key}
-        run = _Run(recipe_path.parent, out, Scales(recipe, data, provenance), prices)
+        heads = heads_of(recipe, data, sound, progress)
+        run = _Run(beside, out, Scales(recipe, data, provenance), prices, [] if heads is None else list(heads))
         rows, stopped = run.all(trained_in / "weights.npz", base.key, progress or (lambda stage, done: None))
     kept = len(rows) - (2 if stopped else 1)
     uncounted = "" if asked.target else "cycles: not counted; --target rp2040 counts them on an emulated Pico"
@@ -96,11 +104,13 @@ def compress(
 class _Run:
     """The stages of one recipe, and where each of them leaves its network."""
 
-    def __init__(self, beside: Path, out: Path, scales: Scales, prices: Prices) -> None:
-        """beside: the recipe's folder."""
+    def __init__(
+        self, beside: Path, out: Path, scales: Scales, prices: Prices, heads: Sequence[NDArray[np.float16]]
+    ) -> None:  # fmt: skip
+        """beside: the recipe's folder. heads: what the recipe's teacher says of the streams, if there is one."""
         self.recipe, self.scales = scales.recipe, scales
         self._names = ("trained", *scales.recipe.compress.stages)
-        self._beside, self._out, self._prices = beside, out, prices
+        self._beside, self._out, self._prices, self._heads = beside, out, prices, heads
 
     def folder(self, number: int) -> Path:
         """Of a row."""
@@ -159,7 +169,7 @@ class _Run:
         advance(0.0)
         for old in sorted(kept.parent.glob("*"), key=lambda p: p.stat().st_mtime)[:-_STAGES]:
             shutil.rmtree(old, ignore_errors=True)
-        return Workshop.of(self.scales.data, self.recipe, teachers, kept)
+        return Workshop.of(self.scales.data, self.recipe, teachers, self._heads, kept)
 
     def _check_teacher(self, name: str, teacher: Arrays, own: Arrays) -> None:
         from tinywake.learn.compress.arrays import network_of

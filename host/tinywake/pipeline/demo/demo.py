@@ -20,7 +20,7 @@ from tinywake.device.line.events import End, Event, Hit
 from tinywake.device.line.hear import play_on
 from tinywake.device.monitor import View
 from tinywake.pipeline.demo.clips import DemoClip, build_demo
-from tinywake.pipeline.train import train
+from tinywake.pipeline.training.run import train
 
 __all__ = ["DemoResult", "Heard", "run_demo"]
 

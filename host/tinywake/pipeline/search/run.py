@@ -16,6 +16,9 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinywake.audio import sources
 from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.device.targets.registry import TARGETS
@@ -28,7 +31,8 @@ from tinywake.pipeline.search.picture import plot_search
 from tinywake.pipeline.search.recipes import write_recipe
 from tinywake.pipeline.search.result import SearchResult, front_of, spread
 from tinywake.pipeline.search.tries import Tries
-from tinywake.pipeline.train import Progress, streams_of
+from tinywake.pipeline.training.streams import Progress, streams_of
+from tinywake.pipeline.training.teaching import digest_of, ear_of, heads_of
 
 if TYPE_CHECKING:
     from tinywake.pipeline.search.study import Study
@@ -69,8 +73,9 @@ def search(recipe_path: Path, out: Path, asked: Wanted, progress: Progress | Non
     check_writable(out / "search.json", new_folder=True)
     asked = replace(asked, target=_counting(asked.target))  # what is not there is told before anything is spoken
     job = _Job(recipe, asked, asked.storage or f"sqlite:///{(out / 'search.sqlite').resolve()}", 0)
-    sound = sources.identity(recipe, asked.data)
-    data = streams_of(recipe, asked.data, sound, progress, None)
+    sound = sources.identity(recipe, asked.data, digest_of(recipe, recipe_path.parent))
+    data = streams_of(recipe, asked.data, sound, progress, None, ear_of(recipe, recipe_path.parent))
+    heads = heads_of(recipe, data, sound, progress)
     out.mkdir(parents=True, exist_ok=True)  # for the database
     study = job.study(sound)
     study.begin()
@@ -82,7 +87,7 @@ def search(recipe_path: Path, out: Path, asked: Wanted, progress: Progress | Non
     if asked.jobs > 1:
         _share(job, sound, study, on_trial)
     else:
-        job.work(Scales(recipe, data, {}), sound, on_trial)
+        job.work(Scales(recipe, data, {}), heads, sound, on_trial)
     budget = recipe.detector.false_accepts_per_hour
     rows = study.found()
     best = spread(front_of(rows, budget), recipe.search.keep)
@@ -113,17 +118,20 @@ class _Job:
 
         return Study(self.url, fingerprint(self._key(sound), self._prices().known), self.recipe, self.number)
 
-    def work(self, scales: Scales, sound: str, on_trial: Callable[[int], None]) -> None:
+    def work(
+        self, scales: Scales, heads: NDArray[np.float16] | None, sound: str, on_trial: Callable[[int], None]
+    ) -> None:  # fmt: skip
         """Try networks until all trials are done."""
         from tinywake.learn import train as training
 
         training.set_threads(2)
         with diary_in(cache_folder() / "tensorflow.log"):
-            self.study(sound).work(Tries(scales, self._prices(), self._key(sound)).row, on_trial)
+            self.study(sound).work(Tries(scales, self._prices(), self._key(sound), heads).row, on_trial)
 
     def _key(self, sound: str) -> str:
         recipe = self.recipe
-        return fingerprint(_FORMAT, sound, recipe.train, recipe.detector, recipe.search.steps, recipe.network.window)
+        window, steps = recipe.network.window, recipe.search.steps
+        return fingerprint(_FORMAT, sound, recipe.train, recipe.teacher, recipe.detector, steps, window)
 
     def _prices(self) -> Prices:
         asked = self.asked
@@ -159,7 +167,8 @@ def _work(job: _Job, sound: str, failed: SimpleQueue[TinywakeError]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that an emulated board is ended as well
     try:
         data = streams_of(job.recipe, job.asked.data, sound, None, None)
-        job.work(Scales(job.recipe, data, {}), sound, lambda done: None)
+        heads = heads_of(job.recipe, data, sound, None)
+        job.work(Scales(job.recipe, data, {}), heads, sound, lambda done: None)
     except TinywakeError as error:
         failed.put(error)
 

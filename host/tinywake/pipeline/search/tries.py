@@ -8,6 +8,9 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinywake.config import Network, fingerprint
 from tinywake.errors import ConfigError
 from tinywake.files import cache_folder
@@ -36,17 +39,20 @@ class Tries:
     scales: Scales
     prices: Prices
     key: str
+    heads: NDArray[np.float16] | None = None  # what the recipe's teacher says of the streams, if there is one
 
     def row(self, net: Network) -> Row:
         """Train it and measure it. An interrupted training goes on where it stopped."""
         from tinywake.learn.compress.arrays import arrays_of, cropped
+        from tinywake.learn.teacher.heads import lessons_of
         from tinywake.learn.train import fit
 
         recipe = self.scales.recipe
         steps = recipe.search.steps or recipe.train.steps
         wanted = replace(recipe, network=net, train=replace(recipe.train, steps=steps))
         kept = cache_folder() / "search" / fingerprint(self.key, net)[:40]
-        trained = fit(cropped(self.scales.data, net), wanted, kept=kept / "0.npz")
+        lessons = None if self.heads is None else lessons_of(self.scales.data, wanted, self.heads)
+        trained = fit(cropped(self.scales.data, net), wanted, kept=kept / "0.npz", lessons=lessons)
         with tempfile.TemporaryDirectory(prefix="tinywake-search-") as folder:
             row = self.scales.weigh("", arrays_of(trained.model), trained.judgement, Path(folder))
             row = self.prices.of(row, Path(folder) / "model.twm")

@@ -8,7 +8,6 @@ import importlib.metadata
 import importlib.util
 import json
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,30 +15,28 @@ from typing import Any
 
 from tinywake import __version__
 from tinywake.audio import dataset, sources
-from tinywake.audio.clips import Pcm
-from tinywake.audio.features import Extract
 from tinywake.audio.folders import IN_VALIDATION
 from tinywake.audio.voices.census import Census
 from tinywake.compiler.build import compile_tflite
 from tinywake.config import Recipe, fingerprint, load_recipe
-from tinywake.core import Frontend, Model
+from tinywake.core import Model
 from tinywake.errors import ConfigError, FormatError, ToolError
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
 from tinywake.evaluate.plots import plot_det
 from tinywake.files import cache_folder, check_writable, why_unread, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.card import card
-from tinywake.pipeline.datareport.report import refuse_faults
 from tinywake.pipeline.listening import listening_of
+from tinywake.pipeline.training.streams import Progress, streams_of
+from tinywake.pipeline.training.teaching import digest_of, ear_of, heads_of
 
-__all__ = ["STAGES", "Progress", "TrainResult", "extractor", "streams_of", "threshold_of", "train"]
+__all__ = ["STAGES", "TrainResult", "threshold_of", "train"]
 
-Progress = Callable[[str, float], None]  # stage, fraction 0..1
-# In this order; "checking" and "reading" only with recordings, "other voices" only with conversions.
-STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "training", "converting")
+# In this order; "checking" and "reading" only with recordings, "other voices" only with conversions, "teaching" only
+# with a teacher.
+STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "teaching", "training", "converting")
 
 _FORMAT = 6  # change it when the same inputs give another model
-_KEPT = 4  # sets of streams that stay in the cache
 _STATES = 8  # trainings, under way or interrupted, whose state stays in the cache
 _BETWEEN_SEEDS = 1000  # from one network's seed to the next one's, of [train] seeds
 _THREADS = 2  # fixed, for the order of floating-point sums depends on it
@@ -99,7 +96,8 @@ def train(
     recipe = load_recipe(recipe_path)
     if importlib.util.find_spec("tensorflow") is None:
         raise ToolError("training needs TensorFlow: pip install 'tinywake[train]'")
-    sound = sources.identity(recipe, data_dirs)
+    taught = digest_of(recipe, recipe_path.parent)
+    sound = sources.identity(recipe, data_dirs, taught)
     base = None if recipe.train.base is None else recipe_path.parent / recipe.train.base
     began = None if base is None else _digest(base)
     later = ("compress", "search")  # which decide nothing here
@@ -111,10 +109,11 @@ def train(
     check_writable(out_dir / "model.twm", new_folder=True)
     if base is not None:
         _check_base(recipe, base)
-    data = streams_of(recipe, data_dirs, sound, progress, warn)
     with diary_in(cache_folder() / "tensorflow.log"):
+        data = streams_of(recipe, data_dirs, sound, progress, warn, ear_of(recipe, recipe_path.parent))
+        heads = heads_of(recipe, data, sound, progress)
         kept = cache_folder() / "training" / key[:40]
-        trained, content, curve = _learn(recipe, data, kept, base, progress)
+        trained, content, curve = _learn(recipe, data, heads, kept, base, progress)
         from tinywake.learn.saved import save_weights
 
         save_weights(out_dir / "weights.npz", trained)
@@ -174,41 +173,6 @@ def _finished(folder: Path, key: str) -> TrainResult | None:
         return None
 
 
-def streams_of(
-    recipe: Recipe,
-    data_dirs: Sequence[Path],
-    sound: str,
-    progress: Progress | None,
-    warn: Callable[[str], None] | None,
-) -> dataset.Dataset:
-    """The recipe's streams, from the cache where they are; `sound`: what ``sources.identity`` says."""
-    folder = cache_folder() / "streams"
-    path = folder / f"{fingerprint(dataset.FORMAT, sound, recipe.network.window, recipe.network.stride)[:40]}.npz"
-    found = dataset.load(path)
-    if found is None:
-        if data_dirs:
-            refuse_faults(data_dirs, recipe, progress, warn)
-        found = dataset.build(sources.gather(recipe, data_dirs, progress), recipe, extractor(), progress)
-        dataset.save(path, found)
-    path.touch()
-    for old in sorted(folder.glob("*.npz"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
-        old.unlink(missing_ok=True)
-    return found
-
-
-def extractor() -> Extract:
-    """The front end, for any number of threads. Raises ToolError where the C core is missing."""
-    Frontend()  # fails at once, with one line, where the C core is missing
-    local = threading.local()  # one for each thread: making its tables takes longer than a clip
-
-    def extract(pcm: Pcm) -> Any:
-        if not hasattr(local, "frontend"):
-            local.frontend = Frontend()
-        return local.frontend.features(pcm)
-
-    return extract
-
-
 def _share(progress: Progress | None, number: int, count: int) -> Progress | None:
     """Progress of one of `count` runs, as a part of all."""
     if progress is None or count == 1:
@@ -240,19 +204,22 @@ def _check_base(recipe: Recipe, base: Path) -> None:
 
 
 def _learn(
-    recipe: Recipe, data: dataset.Dataset, kept: Path, base: Path | None, progress: Progress | None
+    recipe: Recipe, data: dataset.Dataset, heads: Any, kept: Path, base: Path | None, progress: Progress | None
 ) -> tuple[Any, bytes, DetCurve]:
     """The float network, the int8 one as .tflite, and the curve of that."""
     from tinywake.learn import convert, judge, networks  # tensorflow takes seconds to import
     from tinywake.learn import train as training
+    from tinywake.learn.teacher.heads import lessons_of
 
     training.set_threads(_THREADS)
     _forget_oldest(kept.parent)
     parts = [kept / f"{n}.npz" for n in range(recipe.train.seeds)]
+    lessons = None if heads is None else lessons_of(data, recipe, heads)
     runs = []
     for n, part in enumerate(parts):
         seed = recipe.train.seed + _BETWEEN_SEEDS * n
-        runs.append(training.fit(data, recipe, _share(progress, n, len(parts)), seed=seed, kept=part, base=base))
+        told = _share(progress, n, len(parts))
+        runs.append(training.fit(data, recipe, told, seed=seed, kept=part, base=base, lessons=lessons))
     trained = min(runs, key=lambda run: run.judgement.order)
     if progress:
         progress("converting", 0.0)
