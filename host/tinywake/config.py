@@ -196,7 +196,7 @@ class Teacher:
 
     embedding: str = _key("")  # "google-speech", or its .tflite, relative to the recipe; empty: nobody teaches
     heads: int = _key(3, 1, 20)  # small networks on the embedding, trained for the recipe's words; asked together
-    steps: int = _key(2000, 1, 1_000_000)  # of each head
+    steps: int = _key(1500, 1, 1_000_000)  # of each head
     soft: float = _key(0.7, 0.0, 1.0)  # share of the loss that is the heads' word
     temperature: float = _key(2.0, 0.5, 20.0)  # of it: higher tells more of what is not the word
     hints: float = _key(1.0, 0.0, 10.0)  # weight of saying what the embedding heard; 0: none

@@ -73,7 +73,7 @@ def _said_by_one(
     learning = optimizer(model.trainable_variables, config.steps, _RATE)
     batches = Batches(data.labels, recipe.train.batch, seed)
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    @tf.function  # type: ignore[untyped-decorator]
     def update(heard: Any, y: Any, which: Any) -> Any:
         with tf.GradientTape() as tape:
             losses = stream_losses(model(tf.cast(heard, tf.float32), training=True), y, which, recipe.detector.window)
@@ -82,6 +82,7 @@ def _said_by_one(
         learning.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return losses
 
+    # Not compiled by XLA, which takes ten times as long for these products on a CPU.
     which = data.which.astype(np.int32)
     for index in range(config.steps):
         drawn = batches.draw()
