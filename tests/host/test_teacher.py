@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import zipfile
 from dataclasses import replace
@@ -209,3 +210,64 @@ def test_a_wheel_with_another_file_is_refused(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ToolError, match="is not the file that is known here"):
         teaching.google_speech()
     assert not list((tmp_path / "teacher").glob("*.tflite"))
+
+
+TINY = """
+[word]
+label = "computer"
+[voices]
+engines = ["espeak-ng"]
+validation = ["espeak-ng/*+m3"]
+[counts]
+positives = 8
+near = 0
+words = 8
+sentences = 8
+positive_streams = 24
+negative_streams = 40
+validation_positives = 4
+validation_minutes = 1
+[train]
+steps = 20
+batch = 8
+[network]
+first_filters = 8
+filters = [8]
+kernels = [9]
+head = 25
+[teacher]
+embedding = "google-speech"
+heads = 1
+steps = 10
+soft = 0.5
+"""
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_a_recipe_with_a_teacher_from_words_to_a_model(
+    google: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tinywake.learn.teacher import heads
+    from tinywake.pipeline.training.run import train
+
+    monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "teacher").mkdir(parents=True)
+    shutil.copy(google, tmp_path / "cache" / "teacher")
+    recipe, stages = tmp_path / "recipe.toml", list[str]()
+    recipe.write_text(TINY)
+    made = train(recipe, tmp_path / "out", progress=lambda stage, done: stages.append(stage))
+    assert list(dict.fromkeys(stages)) == ["speaking", "mixing", "teaching", "training", "converting"]
+    assert "| teacher | Google's speech embedding" in (tmp_path / "out" / "CARD.md").read_text()
+    (streams,) = (dataset.load(path) for path in (tmp_path / "cache" / "streams").glob("*.npz"))
+    assert streams is not None
+    assert streams.heard.shape[::2] == (64, 96)
+    assert train(recipe, tmp_path / "out").reused
+
+    # What the heads say is asked for again, not learnt again; without them it is another model.
+    monkeypatch.setattr(heads, "_said_by_one", None)
+    recipe.write_text(TINY.replace("soft = 0.5", "soft = 0.9"))
+    other = train(recipe, tmp_path / "out")
+    assert not other.reused
+    recipe.write_text(TINY.split("[teacher]")[0])
+    assert len({made.sha256, other.sha256, train(recipe, tmp_path / "out").sha256}) == 3
+    assert "teacher" not in (tmp_path / "out" / "CARD.md").read_text()
