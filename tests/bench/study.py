@@ -13,6 +13,7 @@ import argparse
 import json
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,8 @@ def seeded(recipe: Path, seed: int) -> str:
     return re.sub(r'(?m)^base *= *"([^"]*)"', lambda found: f'base = "{(recipe.parent / found[1]).resolve()}"', text)
 
 
-def run(fold: Path, name: str, asked: argparse.Namespace) -> dict[str, Any]:
+def run(recipe: Path, fold: Path, out: Path, seed: int, name: str, noise: bool) -> dict[str, Any]:
     """Train and measure once."""
-    recipe, out, seed = asked.recipe, asked.out, asked.seed
     folder = out.parent / "runs" / f"{name}-{fold.name}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     text = seeded(recipe, seed)
@@ -70,8 +70,20 @@ def run(fold: Path, name: str, asked: argparse.Namespace) -> dict[str, Any]:
     trained = train(folder / "recipe.toml", folder, (fold / "train.csv",), stage, lambda line: None)
     result: dict[str, Any] = {"name": name, "fold": fold.name, "seed": seed}
     result |= {"bytes": trained.twm_bytes, "validation": round(100 * trained.miss_rate, 1)}
-    result |= {"seconds": marks, **measure(trained.model, fold, asked.noise), "all": round(time.monotonic() - begun)}
+    result |= {"seconds": marks, **measure(trained.model, fold, noise), "all": round(time.monotonic() - begun)}
     return result
+
+
+def once(recipe: Path, folds: Sequence[Path], out: Path, seed: int, name: str, noise: bool = False) -> None:
+    """Do the runs that are not in `out` yet, and add a line for each."""
+    lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
+    known = {(row["name"], row["fold"], row["seed"]) for row in map(json.loads, lines)}
+    for fold in folds:
+        if (name, fold.name, seed) not in known:
+            result = run(recipe, fold, out, seed, name, noise)
+            with out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(result) + "\n")
+            print(json.dumps({key: value for key, value in result.items() if key not in ("alarms",)}))
 
 
 def main() -> None:
@@ -84,15 +96,7 @@ def main() -> None:
     parser.add_argument("--name")
     parser.add_argument("--noise", action="store_true")
     asked = parser.parse_args()
-    name = asked.name or asked.recipe.stem
-    lines = asked.out.read_text(encoding="utf-8").splitlines() if asked.out.exists() else []
-    known = {(row["name"], row["fold"], row["seed"]) for row in map(json.loads, lines)}
-    for fold in asked.folds:
-        if (name, fold.name, asked.seed) not in known:
-            result = run(fold, name, asked)
-            with asked.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
-            print(json.dumps({key: value for key, value in result.items() if key not in ("alarms",)}))
+    once(asked.recipe, asked.folds, asked.out, asked.seed, asked.name or asked.recipe.stem, asked.noise)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from tinywake.config import load_recipe
 from tinywake.evaluate.det.latency import Latency
 from tinywake.evaluate.metrics import DetCurve
 from tinywake.pipeline.evaluation.result import Evaluation
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 import crossfit
+import ingredients
 import ship
 import speakers
 import study
@@ -54,6 +56,31 @@ def test_a_recipe_without_a_seed_is_refused_and_its_base_is_found(tmp_path: Path
     path.write_text("[train]\nsteps = 1\n")
     with pytest.raises(SystemExit, match="0 lines begin with"):
         study.seeded(path, 7)
+
+
+def test_a_recipe_is_whole_without_each_ingredient(tmp_path: Path) -> None:
+    recipe = Path(__file__).resolve().parents[2] / "models" / "computer" / "recipe.toml"
+    whole, read = load_recipe(recipe), {}
+    short = ingredients.shortened(recipe.read_text(encoding="utf-8"))
+    for name, less in {"all": lambda text: text, **ingredients.WITHOUT}.items():
+        (tmp_path / "recipe.toml").write_text(less(short), encoding="utf-8")
+        read[name] = load_recipe(tmp_path / "recipe.toml")
+    every = read.pop("all")
+    assert every.counts.positive_streams == 0.4 * whole.counts.positive_streams
+    assert every.train.steps == 0.4 * whole.train.steps
+    assert replace(every, counts=whole.counts, train=whole.train, compress=whole.compress) == whole
+    lacking = {
+        name: {part for part in vars(every) if getattr(recipe, part) != getattr(every, part)}
+        for name, recipe in read.items()
+    }
+    assert list(lacking.values()) == [{"teacher"}, {"conversion"}, {"word", "counts"}, {"augment"}]
+    assert not read["near words"].word.near
+    assert read["near words"].counts.near == 0
+
+
+def test_the_table_of_ingredients_has_means_over_seeds() -> None:
+    rows = [{"name": "all", "clean": {"0.5": a, "1": 20.0, "2": 20.0, "5": 10.0}} for a in (30.0, 50.0)]
+    assert ingredients.table(rows)[-1] == "| all | 2 | 22.5 (20.0 to 25.0) | 40.0 | 20.0 | 20.0 | 10.0 |"
 
 
 def test_several_words_are_dealt_together_and_a_shipped_model_gets_none_that_binds_it(tmp_path: Path) -> None:
