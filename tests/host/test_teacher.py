@@ -250,9 +250,12 @@ def test_a_recipe_with_a_teacher_from_words_to_a_model(
     from tinywake.learn.teacher import heads
     from tinywake.pipeline.training.run import train
 
-    monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "cache" / "teacher").mkdir(parents=True)
-    shutil.copy(google, tmp_path / "cache" / "teacher")
+    def fresh(cache: Path) -> None:
+        monkeypatch.setenv("TINYWAKE_CACHE", str(cache))
+        (cache / "teacher").mkdir(parents=True)
+        shutil.copy(google, cache / "teacher")
+
+    fresh(tmp_path / "cache")
     recipe, stages = tmp_path / "recipe.toml", list[str]()
     recipe.write_text(TINY)
     made = train(recipe, tmp_path / "out", progress=lambda stage, done: stages.append(stage))
@@ -262,8 +265,11 @@ def test_a_recipe_with_a_teacher_from_words_to_a_model(
     assert streams is not None
     assert streams.heard.shape[::2] == (64, 96)
     assert train(recipe, tmp_path / "out").reused
+    fresh(tmp_path / "other cache")
+    assert train(recipe, tmp_path / "again").sha256 == made.sha256
 
     # What the heads say is asked for again, not learnt again; without them it is another model.
+    monkeypatch.setenv("TINYWAKE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(heads, "_said_by_one", None)
     recipe.write_text(TINY.replace("soft = 0.5", "soft = 0.9"))
     other = train(recipe, tmp_path / "out")
