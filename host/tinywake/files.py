@@ -7,6 +7,7 @@ And the one folder for what can be made or fetched again.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +15,16 @@ from typing import IO
 
 from tinywake.errors import ToolError
 
-__all__ = ["cache_folder", "check_writable", "keep_apart", "save", "what_else", "why_unread", "write_beside"]
+__all__ = [
+    "cache_folder",
+    "check_writable",
+    "forget_oldest",
+    "keep_apart",
+    "save",
+    "what_else",
+    "why_unread",
+    "write_beside",
+]
 
 # How files begin that are taken for others: where, with what, and what to say.
 _KINDS = (
@@ -38,6 +48,15 @@ def cache_folder() -> Path:
     if named:
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinywake"
+
+
+def forget_oldest(folder: Path, kept: int, pattern: str = "*") -> None:
+    """Remove all but the `kept` newest files and folders of a folder of the cache that look like `pattern`."""
+    for old in sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)[:-kept]:
+        if old.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.unlink(missing_ok=True)
 
 
 def why_unread(error: OSError) -> str:

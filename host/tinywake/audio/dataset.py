@@ -47,6 +47,7 @@ _DIVISIBLE = 0.45  # seconds of a word of which a part is not the word: half of 
 _MILD_DB = 10.0  # the least signal-to-noise ratio in validation
 _ARRAYS = ("features", "labels", "positives", "negatives", "which", "spoken", "heard")
 _EAR, _EAR_STRIDE = 76, 8  # frames that a teacher's first step has heard, and from step to step
+_DEAF = 30  # frames of a stream at whose end no ear is asked: it has heard too little of what was before
 _Listen = Callable[[Pcm], NDArray[np.float32]]  # a teacher's ear: int16 [samples] -> [steps, channels]
 LEAD = 80  # the front end has run for up to so many frames before a stream begins
 
@@ -334,7 +335,7 @@ def _placed(
     said: NDArray[np.float32], total: int, heard: int, frames: int, stride: int
 ) -> NDArray[np.float16]:  # fmt: skip
     """What an ear said of `total` frames, at every `stride` of the `frames` that the last `heard` of them became."""
-    ends = np.arange(frames, 30, -stride)[::-1]  # the frame after the last one that each place has heard
+    ends = np.arange(frames, _DEAF, -stride)[::-1]  # the frame after the last one that each place has heard
     at = (total - heard + ends * heard / frames - _EAR) / _EAR_STRIDE
     at = np.clip(at, 0, len(said) - 1)
     below = at.astype(np.int64)

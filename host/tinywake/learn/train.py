@@ -23,10 +23,11 @@ from tinywake.learn.networks import Calibration, training_network
 from tinywake.learn.saved import Variables, begin_with, load_state, save_state
 from tinywake.learn.teacher.lessons import Lessons, Pupil
 
-__all__ = ["Trained", "averaging", "fit", "optimizer", "set_threads"]
+__all__ = ["Trained", "averaging", "fit", "optimizer", "part_of", "set_threads"]
 
 Progress = Callable[[str, float], None]
 
+_THREADS = 2  # fixed, for the order of floating-point sums depends on it
 _RANKED = 250  # streams without the word that are scored at a time, when all of them are
 _KEEP = 250  # steps from one saved state to the next
 
@@ -44,7 +45,7 @@ class Trained:
         return self.judgement.calibration
 
 
-def set_threads(threads: int) -> None:
+def set_threads(threads: int = _THREADS) -> None:
     """Limit TensorFlow to so many threads. Once it has computed something, its threads stay as they are."""
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -99,6 +100,11 @@ def fit(
     if progress:
         progress("training", 1.0)
     return Trained(model, best)
+
+
+def part_of(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
+    """Progress of one of `count` rounds, as a part of all."""
+    return lambda done: progress((number + done) / count)
 
 
 def optimizer(

@@ -23,6 +23,7 @@ from tinywake.learn.compress.teach import hints_of, soft_targets
 from tinywake.learn.compress.tune import Course, Tuned, tune
 from tinywake.learn.networks import training_network
 from tinywake.learn.teacher.lessons import Lessons
+from tinywake.learn.train import part_of
 
 __all__ = ["Workshop"]
 
@@ -115,7 +116,7 @@ class Workshop:
         """So many times, of which there is at least one, something leaves and what is left trains."""
         steps = self.recipe.compress.steps // count
         for number in range(count):
-            share = _part(progress, number, count)
+            share = part_of(progress, number, count)
             tuned = self._train(cut(arrays, number), Form(), share, f"{name}{number}", steps)
             arrays = tuned.arrays
         return tuned
@@ -148,8 +149,3 @@ class Workshop:
     def _loss(self, arrays: Arrays) -> float:
         model, data = self._made(arrays)
         return narrow.mean_loss(model, data, self.recipe.detector.window, self.recipe.train.seed)
-
-
-def _part(progress: Progress, number: int, count: int) -> Progress:
-    """Progress of one of `count` rounds, as a part of all."""
-    return lambda done: progress((number + done) / count)

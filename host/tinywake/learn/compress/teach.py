@@ -34,7 +34,7 @@ def soft_targets(
         heard = cropped(data, network_of(arrays, stride))
         said.append(probable(logits(model_of(arrays, stride, 0), heard.features), temperature))
     if len(heads):
-        said.append(np.mean([probable(each, temperature) for each in heads], axis=0))
+        said.append(probable(np.stack(heads), temperature).mean(axis=0))
     return np.asarray(np.mean(said, axis=0), np.float32)
 
 

@@ -19,7 +19,7 @@ from tinywake.learn.batches import Batches
 from tinywake.learn.losses import stream_losses
 from tinywake.learn.saved import load_state, save_state
 from tinywake.learn.teacher.lessons import Hints, Lessons, probable, standardised
-from tinywake.learn.train import optimizer
+from tinywake.learn.train import optimizer, part_of
 
 __all__ = ["lessons_of", "logits_of_heads"]
 
@@ -33,7 +33,7 @@ _AT_ONCE = 500  # streams that are scored at a time
 def lessons_of(data: Dataset, recipe: Recipe, heads: NDArray[np.float16]) -> Lessons:
     """What the heads say of the training streams, and what the embedding heard there, for the recipe's network."""
     config, net = recipe.teacher, recipe.network
-    told = np.mean([probable(each, config.temperature) for each in heads], axis=0).astype(np.float32)
+    told = probable(heads, config.temperature).mean(axis=0).astype(np.float32)
     hints = None
     if config.hints:
         steps = STEPS + net.head - 1
@@ -58,7 +58,7 @@ def logits_of_heads(
         state = load_state(part)
         if state is None:
             seed = recipe.train.seed + _HEADS_APART * number
-            state = {"said": _said_by_one(data, recipe, seed, _share(progress, number, recipe.teacher.heads))}
+            state = {"said": _said_by_one(data, recipe, seed, part_of(progress, number, recipe.teacher.heads))}
             save_state(part, state)
         said.append(state["said"])
     return np.stack(said)
@@ -109,7 +109,3 @@ def _head(data: Dataset, stride: int, seed: int) -> keras.Model:
         x = layers.ReLU()(layers.LayerNormalization()(x))
         x = layers.Dropout(0.2, seed=seed + 1 + number)(x)
     return keras.Model(inputs, layers.Conv1D(data.outputs, 1)(x)[:, -STEPS:])
-
-
-def _share(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
-    return lambda done: progress((number + done) / count)

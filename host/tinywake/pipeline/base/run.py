@@ -29,7 +29,6 @@ __all__ = ["BaseResult", "train_base"]
 
 _FORMAT = 1  # change it when the same inputs give another base
 _STREAMS_A_STEP = 2.5  # of [train] steps: so many streams are mixed
-_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def train_base(
         from tinywake.learn.saved import save_weights
         from tinywake.learn.train import set_threads
 
-        set_threads(_THREADS)
+        set_threads()
         learnt = learning.fit(streams, recipe, progress, kept=kept / "state.npz")
         save_weights(out_dir / "weights.npz", learnt.model)
     digest = hashlib.sha256((out_dir / "weights.npz").read_bytes()).hexdigest()

@@ -21,7 +21,7 @@ from tinywake.config import Recipe, fingerprint, load_recipe
 from tinywake.device.boards import load_board
 from tinywake.errors import ConfigError
 from tinywake.evaluate.plots import plot_det
-from tinywake.files import cache_folder, check_writable, write_beside
+from tinywake.files import cache_folder, check_writable, forget_oldest, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.card import card
 from tinywake.pipeline.compression.measure import Prices, Scales, compiled_of
@@ -86,7 +86,7 @@ def compress(
     beside = recipe_path.parent
     sound = sources.identity(recipe, asked.data, digest_of(recipe, beside))
     with diary_in(cache_folder() / "tensorflow.log"):
-        data = streams_of(recipe, asked.data, sound, progress, warn, ear_of(recipe, beside))
+        data = streams_of(recipe, asked.data, sound, progress, warn, partial(ear_of, recipe, beside))
         provenance = {"recipe": recipe_path.name, "inputs": base.key}
         heads = heads_of(recipe, data, sound, progress)
         run = _Run(beside, out, Scales(recipe, data, provenance), prices, [] if heads is None else list(heads))
@@ -121,7 +121,7 @@ class _Run:
         from tinywake.learn import train as training
         from tinywake.learn.compress.arrays import read_arrays
 
-        training.set_threads(2)
+        training.set_threads()
         arrays = read_arrays(weights, "weights.npz")
         teachers = [read_arrays(self._beside / name, "compress.teachers") for name in self.recipe.compress.teachers]
         for name, teacher in zip(self.recipe.compress.teachers, teachers, strict=True):
@@ -167,8 +167,7 @@ class _Run:
         from tinywake.learn.compress.stages import Workshop
 
         advance(0.0)
-        for old in sorted(kept.parent.glob("*"), key=lambda p: p.stat().st_mtime)[:-_STAGES]:
-            shutil.rmtree(old, ignore_errors=True)
+        forget_oldest(kept.parent, _STAGES)
         return Workshop.of(self.scales.data, self.recipe, teachers, self._heads, kept)
 
     def _check_teacher(self, name: str, teacher: Arrays, own: Arrays) -> None:

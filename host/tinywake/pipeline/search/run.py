@@ -35,6 +35,7 @@ from tinywake.pipeline.training.streams import Progress, streams_of
 from tinywake.pipeline.training.teaching import digest_of, ear_of, heads_of
 
 if TYPE_CHECKING:
+    from tinywake.learn.teacher.embedding import Embedding
     from tinywake.pipeline.search.study import Study
 
 __all__ = ["Wanted", "search"]
@@ -72,9 +73,9 @@ def search(recipe_path: Path, out: Path, asked: Wanted, progress: Progress | Non
         raise ConfigError(f"{recipe_path}: train.base has the weights of one shape; leave it out to search for others")
     check_writable(out / "search.json", new_folder=True)
     asked = replace(asked, target=_counting(asked.target))  # what is not there is told before anything is spoken
-    job = _Job(recipe, asked, asked.storage or f"sqlite:///{(out / 'search.sqlite').resolve()}", 0)
+    job = _Job(recipe, recipe_path.parent, asked, asked.storage or f"sqlite:///{(out / 'search.sqlite').resolve()}", 0)
     sound = sources.identity(recipe, asked.data, digest_of(recipe, recipe_path.parent))
-    data = streams_of(recipe, asked.data, sound, progress, None, ear_of(recipe, recipe_path.parent))
+    data = streams_of(recipe, asked.data, sound, progress, None, job.ear)
     heads = heads_of(recipe, data, sound, progress)
     out.mkdir(parents=True, exist_ok=True)  # for the database
     study = job.study(sound)
@@ -108,9 +109,14 @@ class _Job:
     """All that a process needs. number: which one of the processes."""
 
     recipe: Recipe
+    beside: Path  # the recipe's folder
     asked: Wanted
     url: str
     number: int
+
+    def ear(self) -> Embedding | None:
+        """The teacher's."""
+        return ear_of(self.recipe, self.beside)
 
     def study(self, sound: str) -> Study:
         """The trials of this recipe on this sound, by this target and these people."""
@@ -124,7 +130,7 @@ class _Job:
         """Try networks until all trials are done."""
         from tinywake.learn import train as training
 
-        training.set_threads(2)
+        training.set_threads()
         with diary_in(cache_folder() / "tensorflow.log"):
             self.study(sound).work(Tries(scales, self._prices(), self._key(sound), heads).row, on_trial)
 
@@ -166,7 +172,7 @@ def _work(job: _Job, sound: str, failed: SimpleQueue[TinywakeError]) -> None:
     """In a process of its own. The streams are in the cache."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that an emulated board is ended as well
     try:
-        data = streams_of(job.recipe, job.asked.data, sound, None, None)
+        data = streams_of(job.recipe, job.asked.data, sound, None, None, job.ear)
         heads = heads_of(job.recipe, data, sound, None)
         job.work(Scales(job.recipe, data, {}), heads, sound, lambda done: None)
     except TinywakeError as error:

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tinywake.core import Model
 from tinywake.errors import ConfigError, FormatError, ToolError
 from tinywake.evaluate.metrics import DetCurve, poisson_bounds
 from tinywake.evaluate.plots import plot_det
-from tinywake.files import cache_folder, check_writable, why_unread, write_beside
+from tinywake.files import cache_folder, check_writable, forget_oldest, why_unread, write_beside
 from tinywake.learn.diary import diary_in
 from tinywake.pipeline.card import card
 from tinywake.pipeline.listening import listening_of
@@ -39,7 +40,6 @@ STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "teaching
 _FORMAT = 6  # change it when the same inputs give another model
 _STATES = 8  # trainings, under way or interrupted, whose state stays in the cache
 _BETWEEN_SEEDS = 1000  # from one network's seed to the next one's, of [train] seeds
-_THREADS = 2  # fixed, for the order of floating-point sums depends on it
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def train(
     if base is not None:
         _check_base(recipe, base)
     with diary_in(cache_folder() / "tensorflow.log"):
-        data = streams_of(recipe, data_dirs, sound, progress, warn, ear_of(recipe, recipe_path.parent))
+        data = streams_of(recipe, data_dirs, sound, progress, warn, partial(ear_of, recipe, recipe_path.parent))
         heads = heads_of(recipe, data, sound, progress)
         kept = cache_folder() / "training" / key[:40]
         trained, content, curve = _learn(recipe, data, heads, kept, base, progress)
@@ -180,12 +180,6 @@ def _share(progress: Progress | None, number: int, count: int) -> Progress | Non
     return lambda stage, fraction: progress(stage, (number + fraction) / count)
 
 
-def _forget_oldest(folder: Path) -> None:
-    """States of trainings that nobody went on with."""
-    for old in sorted(folder.glob("*"), key=lambda p: p.stat().st_mtime)[:-_STATES]:
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def _digest(base: Path) -> str:
     try:
         return hashlib.sha256(base.read_bytes()).hexdigest()
@@ -199,7 +193,7 @@ def _check_base(recipe: Recipe, base: Path) -> None:
         from tinywake.learn import networks, saved
         from tinywake.learn import train as training
 
-        training.set_threads(_THREADS)
+        training.set_threads()
         saved.begin_with(networks.training_network(recipe.network, len(recipe.words), 0.0, recipe.train.seed), base)
 
 
@@ -211,8 +205,8 @@ def _learn(
     from tinywake.learn import train as training
     from tinywake.learn.teacher.heads import lessons_of
 
-    training.set_threads(_THREADS)
-    _forget_oldest(kept.parent)
+    training.set_threads()
+    forget_oldest(kept.parent, _STATES)
     parts = [kept / f"{n}.npz" for n in range(recipe.train.seeds)]
     lessons = None if heads is None else lessons_of(data, recipe, heads)
     runs = []

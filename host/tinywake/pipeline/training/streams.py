@@ -13,7 +13,7 @@ from tinywake.audio.clips import Pcm
 from tinywake.audio.features import Extract
 from tinywake.config import Recipe, fingerprint
 from tinywake.core import Frontend
-from tinywake.files import cache_folder
+from tinywake.files import cache_folder, forget_oldest
 from tinywake.pipeline.datareport.report import refuse_faults
 
 if TYPE_CHECKING:
@@ -31,23 +31,23 @@ def streams_of(
     sound: str,
     progress: Progress | None,
     warn: Callable[[str], None] | None,
-    ear: Embedding | None = None,
+    ear: Callable[[], Embedding | None] = lambda: None,
 ) -> dataset.Dataset:
     """The recipe's streams, from the cache where they are.
 
-    sound: what ``sources.identity`` says. ear: the teacher's.
+    sound: what ``sources.identity`` says. ear: gives the teacher's, where the streams are to be mixed.
     """
     folder = cache_folder() / "streams"
     path = folder / f"{fingerprint(dataset.FORMAT, sound, recipe.network.window, recipe.network.stride)[:40]}.npz"
     found = dataset.load(path)
     if found is None:
+        listen = ear()  # before anything is spoken: it may have to be fetched, or be another network
         if data_dirs:
             refuse_faults(data_dirs, recipe, progress, warn)
-        found = dataset.build(sources.gather(recipe, data_dirs, progress), recipe, extractor(), progress, listen=ear)
+        found = dataset.build(sources.gather(recipe, data_dirs, progress), recipe, extractor(), progress, listen=listen)
         dataset.save(path, found)
     path.touch()
-    for old in sorted(folder.glob("*.npz"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
-        old.unlink(missing_ok=True)
+    forget_oldest(folder, _KEPT, "*.npz")
     return found
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from tinywake.audio.dataset import Dataset
 from tinywake.config import GOOGLE_SPEECH, Recipe, fingerprint
 from tinywake.errors import ConfigError, ToolError
-from tinywake.files import cache_folder, why_unread, write_beside
+from tinywake.files import cache_folder, forget_oldest, why_unread, write_beside
 
 if TYPE_CHECKING:
     from tinywake.learn.teacher.embedding import Embedding
@@ -56,7 +55,9 @@ def ear_of(recipe: Recipe, beside: Path) -> Embedding | None:
     digest_of(recipe, beside)
     path = google_speech() if name == GOOGLE_SPEECH else beside / name
     from tinywake.learn.teacher.embedding import Embedding  # tensorflow takes seconds to import
+    from tinywake.learn.train import set_threads
 
+    set_threads()
     return Embedding(path)
 
 
@@ -106,13 +107,12 @@ def heads_of(
     from tinywake.learn.teacher.heads import logits_of_heads
     from tinywake.learn.train import set_threads
 
-    set_threads(2)
+    set_threads()
     teacher, net = recipe.teacher, recipe.network
     mine: list[Any] = [teacher.steps, recipe.train.batch, recipe.train.seed, recipe.detector.window]
     key = fingerprint(_FORMAT, sound, net.window, net.stride, data.outputs, mine)
     kept = cache_folder() / "teacher" / "heads" / key[:40]
     kept.mkdir(parents=True, exist_ok=True)
-    for old in sorted(kept.parent.glob("*"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    forget_oldest(kept.parent, _KEPT)
     advance = partial(progress, "teaching") if progress else lambda done: None
     return logits_of_heads(data, recipe, kept, advance)
