@@ -9,6 +9,7 @@ computes what TensorFlow Lite Micro computes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tinywake.compiler.graph import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    GroupedConv2D,
     MaxPool2D,
     Mean,
     Mul,
@@ -140,6 +142,17 @@ def _conv(run: Interpreter, op: Conv2D) -> None:
         else:  # exact in float64: far below 2^53
             sums += (seen.astype(np.float64) @ op.weights[:, i, j].T.astype(np.float64)).astype(np.int64)
     run.clamped(op.output, _requant(sums + op.bias, op.requant.multiplier, op.requant.shift), op.act)
+
+
+def _grouped(run: Interpreter, op: GroupedConv2D) -> None:
+    """As one convolution in which every channel but those of the group has a weight of zero."""
+    weights, depth = op.whole.weights, run.graph.tensors[op.input].hwc[2]
+    units, own = len(weights), weights.shape[3]
+    wide = np.zeros((*weights.shape[:3], depth), np.int8)
+    for unit in range(units):
+        first = unit // (units * own // depth) * own
+        wide[unit, :, :, first : first + own] = weights[unit]
+    _conv(run, replace(op.whole, inputs=op.inputs, output=op.output, weights=wide))
 
 
 def _fully_connected(run: Interpreter, op: FullyConnected) -> None:
@@ -260,6 +273,7 @@ def _transpose(run: Interpreter, op: Transpose) -> None:
 _RULES: dict[type[Op], Callable[[Interpreter, Any], None]] = {
     Conv2D: _conv,
     DepthwiseConv2D: _conv,
+    GroupedConv2D: _grouped,
     FullyConnected: _fully_connected,
     AveragePool2D: _pool,
     MaxPool2D: _pool,

@@ -34,13 +34,13 @@ from tinywake.compiler.memory.plan import plan
 from tinywake.compiler.memory.slabs import slabs
 from tinywake.compiler.passes.branches import merge_branches
 from tinywake.compiler.passes.copies import lower_copies
-from tinywake.compiler.passes.dead import remove_dead
 from tinywake.compiler.passes.padding import fold_padding
 from tinywake.compiler.passes.stream import stream
 from tinywake.compiler.passes.tables import fold_tables
 from tinywake.compiler.passes.variables import lower_variables
 from tinywake.compiler.passes.views import lower_views
 from tinywake.compiler.twm.pack import pack
+from tinywake.compiler.unused import remove_dead
 from tinywake.core import Model
 from tinywake.errors import CompileError
 

@@ -21,6 +21,7 @@ from tinywake.compiler.graph import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    GroupedConv2D,
     MaxPool2D,
     Mean,
     Mul,
@@ -32,6 +33,7 @@ from tinywake.compiler.graph import (
     Table,
     Transpose,
 )
+from tinywake.compiler.passes.groups import split_groups
 from tinywake.compiler.tflite.read import read_tflite
 
 Read = Callable[[bytes], Graph]
@@ -444,8 +446,12 @@ def test_dilation_padding_and_no_bias(read: Read) -> None:
 def test_groups(read: Read) -> None:
     blob = conv((1, 5, 5, 8), (1, 5, 5, 12), (12, 3, 3, 2))
     graph = read(blob)
-    assert kinds(graph) == [Slice, Conv2D] * 4 + [Concat]
+    assert kinds(graph) == [GroupedConv2D]
+    parts = split_groups(graph)
+    assert kinds(parts) == [Slice, Conv2D] * 4 + [Concat]
+    assert parts.macs() == graph.macs()
     agree(blob, graph)
+    agree(blob, parts)
     blob = conv((1, 5, 5, 8), (1, 5, 5, 16), (16, 3, 3, 1))
     graph = read(blob)
     assert kinds(graph) == [DepthwiseConv2D], "groups of one channel"

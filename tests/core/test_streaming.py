@@ -16,6 +16,7 @@ from tinywake.compiler.graph import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    GroupedConv2D,
     MaxPool2D,
     Mean,
     Op,
@@ -48,7 +49,7 @@ class Chain:
         shapes = ((1, time, width, channels), (1, time, 1, channels), (1, time, channels), (1, 1, time, channels))
         self.now = self.add(shapes[int(rng.integers(4))])
         for _ in range(int(rng.integers(1, 6))):
-            getattr(self, str(rng.choice(["conv", "conv", "pool", "mean", "dense", "squash", "reshape"])))()
+            getattr(self, str(rng.choice(["conv", "conv", "grouped", "pool", "mean", "dense", "squash", "reshape"])))()
         if rng.random() < 0.7:  # most end as a network would
             self.flatten()
             self.dense()
@@ -118,6 +119,21 @@ class Chain:
             (-128, 127)))  # fmt: skip
         self.now = new
 
+    def grouped(self) -> None:
+        """Of groups of two or three channels each."""
+        groups, depth = (int(n) for n in self.rng.integers(2, 4, 2))
+        shape = self.tensors[self.now].shape
+        if shape[-1] != groups * depth:  # a layer that makes so many of whatever there is
+            self.dense(groups * depth)
+        kernel, stride, dilation, out = self.windows(dilated=True)
+        units = groups * int(self.rng.integers(1, 4))
+        new = self.add((1, *out, units))
+        whole = Conv2D(
+            len(self.ops), (self.now,), new, self.numbers(units, *kernel, depth), self.bias(units), self.requant(units),
+            stride, (0, 0), dilation, (-128, 127))  # fmt: skip
+        self.ops.append(GroupedConv2D(len(self.ops), (self.now,), new, whole))
+        self.now = new
+
     def pool(self) -> None:
         kernel, stride, _, out = self.windows(dilated=False)
         old = self.tensors[self.now]
@@ -134,9 +150,9 @@ class Chain:
         self.ops.append(Mean(len(self.ops), (self.now,), new, *scaling))
         self.now = new
 
-    def dense(self) -> None:
+    def dense(self, units: int = 0) -> None:
         shape = self.tensors[self.now].shape
-        units = int(self.rng.integers(1, 6))
+        units = units or int(self.rng.integers(1, 6))
         new = self.add((*shape[:-1], units))
         weights = self.numbers(units, shape[-1])
         self.ops.append(FullyConnected(
@@ -157,7 +173,7 @@ class Chain:
         return Graph(self.tensors, tuple(self.ops), 0, self.now)
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(10))
 def test_random_chains(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """By all that compiling does to them, channels of zeros wherever there can be some."""
     monkeypatch.setattr(channels, "_MAC", 0)
@@ -172,7 +188,7 @@ def test_random_chains(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
         window = Model(pack(whole, plan(whole)))
         frames = int(rng.integers(1, min(chain.time, 8) + 1))
         try:
-            streamed = stream(whole, frames)
+            streamed = lower(chain.graph(), frames)
         except CompileError:
             refused += 1
             continue

@@ -17,7 +17,7 @@ from tinywake.compiler.memory.plan import Plan, plan
 from tinywake.compiler.memory.slabs import slabs
 from tinywake.compiler.passes.branches import merge_branches
 from tinywake.compiler.passes.copies import lower_copies
-from tinywake.compiler.passes.dead import remove_dead
+from tinywake.compiler.passes.groups import split_groups
 from tinywake.compiler.passes.padding import fold_padding
 from tinywake.compiler.passes.stream import stream
 from tinywake.compiler.passes.tables import fold_tables
@@ -28,7 +28,7 @@ from tinywake.compiler.tflite.read import read_tflite
 from tinywake.compiler.twm.filters import widened
 from tinywake.compiler.twm.listening import Listening
 from tinywake.compiler.twm.pack import pack
-from tinywake.compiler.unused import remove_unused
+from tinywake.compiler.unused import remove_dead, remove_unused
 from tinywake.core import Model
 from tinywake.errors import CompileError, FormatError
 
@@ -67,9 +67,7 @@ def compile_tflite(
     """
     graph = read_tflite(path)
     try:
-        graph = lower(graph)
-        if frames is not None:
-            graph = stream(graph, frames)
+        graph = lower(graph, frames)
         if listening is not None:
             _check_listening(graph, listening)
         origin = {"tinywake": __version__, "source": path.name, **(provenance or {})}
@@ -81,15 +79,27 @@ def compile_tflite(
     return compiled
 
 
-def lower(graph: Graph) -> Graph:
+def lower(graph: Graph, frames: int | None = None) -> Graph:
     """From the .tflite's operators to the format's: every pass keeps what the network computes, bit for bit.
 
-    Passes that let a later operator read what an earlier one read come before variables become state: until then
-    a variable's value is a tensor of its own, and only then is it known who reads it last.
+    frames: of `compile_tflite`. A streaming network's groups of channels are split when it streams: there they are
+    views. Raises CompileError.
     """
-    for run in (fold_padding, merge_branches, fold_tables, lower_variables, remove_dead, lower_views, lower_copies):
+    if frames is None:
+        return _plain(split_groups(graph))
+    return _views(split_groups(stream(_plain(graph), frames)))
+
+
+def _plain(graph: Graph) -> Graph:
+    """Passes that let a later operator read what an earlier one read come before variables become state: until then
+    a variable's value is a tensor of its own, and only then is it known who reads it last."""
+    for run in (fold_padding, merge_branches, fold_tables, lower_variables, remove_dead):
         graph = run(graph)
-    return remove_unused(graph)
+    return remove_unused(_views(graph))
+
+
+def _views(graph: Graph) -> Graph:
+    return lower_copies(lower_views(graph))
 
 
 def _finished(graph: Graph, listening: Listening | None, origin: Mapping[str, str]) -> Compiled:

@@ -3,8 +3,8 @@
 
 Shapes are those of the .tflite (batch included). Storage is separate from tensors: tensors with the same `storage`
 share their bytes, which is how a reshape, a contiguous slice or a concatenation of rows costs nothing. Some operators
-(Reshape, Concat, Slice, Pad, Transpose, ReadVariable, AssignVariable) are the .tflite's and not the format's: passes
-turn them into views, Copy, StatePush and padding.
+(Reshape, Concat, Slice, Pad, Transpose, ReadVariable, AssignVariable, GroupedConv2D) are the .tflite's and not the
+format's: passes turn them into views, Copy, StatePush, padding and several Conv2D.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ __all__ = [
     "FullyConnected",
     "FullyConnectedPart",
     "Graph",
+    "GroupedConv2D",
     "MaxPool2D",
     "Mean",
     "Mul",
@@ -136,6 +137,20 @@ class Conv2D(Op):
 @dataclass(frozen=True)
 class DepthwiseConv2D(Conv2D):
     """weights int8 [1, kh, kw, out c]; out c is a multiple of in c."""
+
+
+@dataclass(frozen=True)
+class GroupedConv2D(Op):
+    """Channels in groups, each with outputs of its own: `whole` with weights int8 [out c, kh, kw, in c / groups].
+
+    No Conv2D itself: none of its outputs depends on all channels that come in.
+    """
+
+    whole: Conv2D
+
+    def macs(self, graph: Graph) -> int:
+        """Every weight once for every output position."""
+        return self.whole.macs(graph)
 
 
 @dataclass(frozen=True)

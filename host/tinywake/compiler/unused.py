@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Channels that pruning has left without a use: nobody reads them, or nothing but a constant is in them.
+"""What has no use: operators whose results nobody reads, and channels that pruning has left.
 
 A channel whose readers all have zero weights for it leaves. So does one that is made of zero weights: it is the same
 number whatever comes in, and what its readers make of that goes into their biases. No value of the others changes.
@@ -17,14 +17,33 @@ from tinywake.compiler.channels import group_of
 from tinywake.compiler.graph import Conv2D, DepthwiseConv2D, FullyConnected, FullyConnectedPart, Graph, Op, Requant
 from tinywake.compiler.tflite.fixed import multiply
 
-__all__ = ["remove_unused"]
+__all__ = ["remove_dead", "remove_unused"]
 
 _Filter = Conv2D | FullyConnected
 _LARGEST = (1 << 31) - 1  # of a bias
 
 
+def remove_dead(graph: Graph) -> Graph:
+    """Return the graph without operators that affect neither the output nor the state that another operator reads."""
+    tensors = graph.tensors
+    wanted = {tensors[graph.output].storage}
+    kept = set(range(len(graph.ops)))
+    while True:
+        # From the end on; once more as long as state, which is read in the next invoke, has made something wanted.
+        before = set(wanted)
+        kept = set()
+        for place in range(len(graph.ops) - 1, -1, -1):
+            op = graph.ops[place]
+            if tensors[op.output].storage in wanted:
+                kept.add(place)
+                wanted.update(tensors[t].storage for t in op.inputs)
+        if wanted == before:
+            break
+    return graph.with_ops(op for place, op in enumerate(graph.ops) if place in kept)
+
+
 def remove_unused(graph: Graph) -> Graph:
-    """The graph without such channels; its input and output keep theirs, and one channel stays in any case."""
+    """The graph without channels of no use; its input and output keep theirs, and one channel stays in any case."""
     for op in graph.ops:
         channels = graph.tensors[op.output].hwc[2]
         if not _mixes(op) or channels == 1:

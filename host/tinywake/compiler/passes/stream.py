@@ -22,6 +22,7 @@ from tinywake.compiler.graph import (
     Conv2D,
     FullyConnected,
     Graph,
+    GroupedConv2D,
     Mean,
     Op,
     Softmax,
@@ -100,6 +101,12 @@ class _Streamer:
     def step(self, op: Op, x: _Rows) -> _Rows:
         if isinstance(op, Conv2D | AveragePool2D):
             return self.windowed(op, x)
+        if isinstance(op, GroupedConv2D):
+            result = self.windowed(op.whole, x)
+            whole = self.ops.pop()
+            assert isinstance(whole, Conv2D)
+            self.ops.append(replace(op, inputs=whole.inputs, output=whole.output, whole=whole))
+            return result
         if isinstance(op, Table | Softmax) or x.whole == 1:
             return self.per_row(op, x)
         if isinstance(op, FullyConnected):

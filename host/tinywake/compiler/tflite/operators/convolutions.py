@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from tinywake.compiler.graph import (
     AveragePool2D,
-    Concat,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
+    GroupedConv2D,
     MaxPool2D,
     Requant,
-    Slice,
     Tensor,
 )
 from tinywake.compiler.tflite import quantise
@@ -110,7 +109,7 @@ def _each(requant: Requant, channels: int) -> Requant:
 
 
 def convolve(net: Network, op: Operator, x: int, y: int, frame: Window, weights: NDArray[np.int8]) -> None:
-    """Emit the convolution of x into y, whose geometry is `frame`; groups of channels one after the other."""
+    """Emit the convolution of x into y, whose geometry is `frame`."""
     a, b = net.tensors[x], net.tensors[y]
     scales = net.values[net.value(op, 1)].scales
     name = net.values[net.value(op, 1)].name
@@ -132,20 +131,8 @@ def convolve(net: Network, op: Operator, x: int, y: int, frame: Window, weights:
         kind = DepthwiseConv2D if deep else Conv2D
         net.emit(kind(op.index, (x,), y, weights=weights, bias=bias, requant=requant, **common))
         return
-    parts, count = [], given // depth
-    for group in range(count):
-        part = net.new(x, (*a.shape[:3], depth))
-        net.emit(Slice(op.index, (x,), part, (0, 0, 0, group * depth), (1, 1, 1, 1)))
-        parts.append(net.new(y, (*b.shape[:3], channels // count)))
-        own = slice(group * channels // count, (group + 1) * channels // count)
-        net.emit(
-            Conv2D(
-                op.index, (part,), parts[-1],
-                weights=weights[own], bias=bias[own],
-                requant=Requant(requant.multiplier[own], requant.shift[own]), **common,
-            )
-        )  # fmt: skip
-    net.emit(Concat(op.index, tuple(parts), y, axis=3))
+    whole = Conv2D(op.index, (x,), y, weights=weights, bias=bias, requant=requant, **common)
+    net.emit(GroupedConv2D(op.index, (x,), y, whole))
 
 
 def _convolution(net: Network, op: Operator) -> None:
