@@ -22,7 +22,9 @@ from tinywake.learn.networks import Calibration
 
 __all__ = ["Judgement", "curve_of", "judge", "logits", "rule_of", "score_bytes"]
 
-_GAINS, _SHIFTS = (0.5, 0.75, 1.0), (-2.0, -1.0, 0.0, 1.0)
+_GAIN = 0.5  # of logits, so that scores tell apart what is 11 of them above or below the threshold
+_MIDDLE = 0.5  # where the threshold is to lie, unless the recipe says where
+_SEEN = 8  # of 256: nearer to either end a threshold only says on which side to look
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,33 @@ def curve_of(
 
 
 def judge(model: keras.Model, weights: list[NDArray[np.float32]], dataset: Dataset, recipe: Recipe) -> Judgement:
-    """Judge a network with other weights than its own, which it keeps."""
+    """Judge a network with other weights than its own, which it keeps.
+
+    Its calibration puts the threshold that keeps the budget at the recipe's, or at half of what a score can be.
+    """
     before = model.get_weights()
     model.set_weights(weights)
     wanted, unwanted = logits(model, dataset.positives), logits(model, dataset.negatives)
     model.set_weights(before)
-    results = []
-    for gain in _GAINS:
-        for shift in _SHIFTS:
-            calibration = (gain, shift)
-            scores = [list(score_bytes(part, calibration)) for part in (wanted, unwanted)]
-            curve = curve_of(scores[0], scores[1], dataset, rule_of(recipe))
-            low, high = curve.room(recipe.detector.false_accepts_per_hour)
-            results.append(Judgement((float(curve.miss_rate[low]), float(low - high)), calibration, curve))
-    return min(results, key=lambda result: result.order)
+    rule, budget = rule_of(recipe), recipe.detector.false_accepts_per_hour
+
+    def heard(calibration: Calibration) -> DetCurve:
+        return curve_of(*(list(score_bytes(part, calibration)) for part in (wanted, unwanted)), dataset, rule)
+
+    # Scores have 256 steps, few of them at either end: the threshold is to be where there are many.
+    centre = 0.0  # the logit that keeps the budget
+    for _ in range(2):
+        at = np.clip(heard((_GAIN, -_GAIN * centre)).threshold_for(budget), _SEEN, 256 - _SEEN)
+        centre += _logit(at / 256) / _GAIN
+    level = _logit(np.clip(recipe.detector.threshold or _MIDDLE, _SEEN / 256, 1 - _SEEN / 256))
+    calibration = (_GAIN, level - _GAIN * centre)
+    curve = heard(calibration)
+    low, high = curve.room(budget)
+    return Judgement((float(curve.miss_rate[low]), float(low - high)), calibration, curve)
+
+
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
 
 
 def logits(model: keras.Model, features: NDArray[np.int8]) -> NDArray[np.float32]:

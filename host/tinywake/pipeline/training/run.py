@@ -37,7 +37,7 @@ __all__ = ["STAGES", "TrainResult", "threshold_of", "train"]
 # with a teacher.
 STAGES = ("checking", "speaking", "reading", "other voices", "mixing", "teaching", "training", "converting")
 
-_FORMAT = 6  # change it when the same inputs give another model
+_FORMAT = 7  # change it when the same inputs give another model
 _STATES = 8  # trainings, under way or interrupted, whose state stays in the cache
 _BETWEEN_SEEDS = 1000  # from one network's seed to the next one's, of [train] seeds
 
