@@ -62,6 +62,29 @@ def trained(data: Dataset):  # type: ignore[no-untyped-def]
     return fit(data, RECIPE)
 
 
+def test_all_streams_without_the_word_are_scored_so_many_times(data: Dataset, trained) -> None:  # type: ignore[no-untyped-def]
+    import tensorflow as tf
+
+    from tinywake.learn.batches import Batches, Ranking
+
+    streams = [tf.constant(part) for part in (data.features, data.labels, data.which.astype(np.int32))]
+    seen = []
+    for times in (0, 4):
+        batches = Batches(data.labels, 16, 1)
+        ranking = Ranking(trained.model, streams, RECIPE.detector.window, batches, (100, times))
+        before = batches.state()["loss"].copy()
+        for done in range(100):
+            ranking.after(done)
+            now = batches.state()["loss"]
+            seen += [(times, done)] if (now != before).any() else []
+            batches.learn(batches.without, np.ones(len(batches.without), np.float32))
+        ranking.after(100)
+    assert seen == [(4, done) for done in (0, 20, 40, 60, 80)]
+    known = batches.state()["loss"]
+    assert (known[:40] == 1).all(), "streams with the word are drawn alike"
+    assert len(np.unique(known[40:])) > 30, "the others by what the network makes of them"
+
+
 @pytest.mark.parametrize(("threshold", "middle"), [(None, 128), (0.8, 205)])
 @pytest.mark.parametrize("loud", [-9.0, 0.0, 9.0])
 def test_the_threshold_lies_where_scores_have_many_steps(

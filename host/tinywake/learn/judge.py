@@ -87,7 +87,8 @@ def judge(model: keras.Model, weights: list[NDArray[np.float32]], dataset: Datas
     rule, budget = rule_of(recipe), recipe.detector.false_accepts_per_hour
 
     def heard(calibration: Calibration) -> DetCurve:
-        return curve_of(*(list(score_bytes(part, calibration)) for part in (wanted, unwanted)), dataset, rule)
+        scores = [list(score_bytes(part, calibration)) for part in (wanted, unwanted)]
+        return curve_of(scores[0], scores[1], dataset, rule)
 
     # Scores have 256 steps, few of them at either end: the threshold is to be where there are many.
     centre = 0.0  # the logit that keeps the budget

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinywake.audio.dataset import Dataset
 from tinywake.config import Recipe
-from tinywake.learn.batches import Batches
+from tinywake.learn.batches import Batches, Ranking
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
 from tinywake.learn.networks import Calibration, training_network
@@ -28,7 +28,6 @@ __all__ = ["Trained", "averaging", "fit", "optimizer", "part_of", "set_threads"]
 Progress = Callable[[str, float], None]
 
 _THREADS = 2  # fixed, for the order of floating-point sums depends on it
-_RANKED = 250  # streams without the word that are scored at a time, when all of them are
 _KEEP = 250  # steps from one saved state to the next
 
 
@@ -70,6 +69,7 @@ def fit(
         begin_with(model, base)
     step = _Step(model, dataset, recipe, seed, lessons)
     batches = Batches(dataset.labels, train.batch, seed)
+    ranking = Ranking(model, step.plainly, recipe.detector.window, batches, (train.steps, train.rankings))
     first, best, chosen_weights = 0, None, model.get_weights()
     state = load_state(kept)
     if state is not None and step.held.fits(state):  # else another version of Keras wrote it: begin again
@@ -78,14 +78,12 @@ def fit(
         step.held.restore(state)
         batches.restore(state)
     checks = {round(train.steps * (0.5 + 0.5 * (n + 1) / train.checks)) for n in range(train.checks)}
-    every = max(1, train.steps // (train.rankings + 1)) if train.rankings else train.steps + 1
     for index in range(first, train.steps):
         chosen = batches.draw()
         batches.learn(chosen, step(chosen, index))
         if progress and index % 10 == 0:
             progress("training", index / train.steps)
-        if (index + 1) % every == 0:
-            batches.learn(batches.without, step.losses(batches.without))
+        ranking.after(index + 1)
         if index + 1 in checks:
             weights = step.averaged()
             judged = judge(model, weights, dataset, recipe)
@@ -136,7 +134,7 @@ class _Step:
         self._learning = [*model.trainable_variables, *self._pupil.variables]
         self._optimizer = optimizer(self._learning, train.steps, train.learning_rate)
         which = np.asarray(dataset.which, np.int32)
-        self._plainly = [tf.constant(part) for part in (dataset.features, dataset.labels, which)]
+        self.plainly = [tf.constant(part) for part in (dataset.features, dataset.labels, which)]
         self._taught = [tf.constant(part) for part in self._pupil.said]
         self._average = [tf.Variable(weight) for weight in model.get_weights()]
         self._decay = train.average
@@ -145,33 +143,17 @@ class _Step:
             hint=self._pupil.variables,
         )  # fmt: skip
         self._update = tf.function(self._eager, jit_compile=True)
-        self._score = tf.function(self._plain, jit_compile=True)
 
     def __call__(self, chosen: NDArray[np.int64], index: int) -> NDArray[np.float32]:
         """Train on the streams `chosen`; return the loss of each."""
         seed = tf.constant([self._seed, index], tf.int32)
-        streams = self._streams(chosen, [*self._plainly, *self._taught])
+        at = tf.constant(chosen, tf.int32)
+        streams = [tf.gather(part, at) for part in (*self.plainly, *self._taught)]
         losses: NDArray[np.float32] = self._update(*streams, seed, averaging(self._decay, index)).numpy()
         return losses
 
-    def losses(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The loss of each of these streams, without training on them."""
-        size = min(_RANKED, len(chosen))
-        padded = np.concatenate([chosen, np.repeat(chosen[-1:], -len(chosen) % size)])
-        pieces = [padded[at : at + size] for at in range(0, len(padded), size)]
-        parts = [self._score(*self._streams(piece, self._plainly)).numpy() for piece in pieces]
-        return np.concatenate(parts)[: len(chosen)]
-
     def averaged(self) -> list[NDArray[np.float32]]:
         return [weight.numpy() for weight in self._average]
-
-    @staticmethod
-    def _streams(chosen: NDArray[np.int64], parts: Sequence[Any]) -> list[Any]:
-        at = tf.constant(chosen, tf.int32)
-        return [tf.gather(part, at) for part in parts]
-
-    def _plain(self, x: Any, y: Any, which: Any) -> Any:
-        return stream_losses(self._model(tf.cast(x, tf.float32) + 128.0, training=False), y, which, self._window)
 
     def _eager(self, x: Any, y: Any, which: Any, told: Any, wanted: Any, seed: Any, decay: Any) -> Any:
         x = masked(tf.cast(x, tf.float32) + 128.0, seed)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tinywake.audio.dataset import Dataset
 from tinywake.config import Recipe
-from tinywake.learn.batches import Batches
+from tinywake.learn.batches import Batches, Ranking
 from tinywake.learn.compress.arrays import Arrays, arrays_of, fill, named
 from tinywake.learn.compress.forms import Form
 from tinywake.learn.judge import Judgement, judge
@@ -60,6 +60,8 @@ def tune(model: keras.Model, form: Form, course: Course, progress: Callable[[flo
     tf.config.experimental.enable_op_determinism()
     step = _Step(model, form, course)
     batches = Batches(course.data.labels, course.recipe.train.batch, course.seed)
+    pace = course.steps, course.recipe.train.rankings
+    ranking = Ranking(model, step.plainly, course.recipe.detector.window, batches, pace)
     first, best, chosen = 0, None, arrays_of(model)
     state = load_state(course.kept)
     if state is not None and step.held.fits(state):  # else another version of Keras wrote it: begin again
@@ -73,6 +75,7 @@ def tune(model: keras.Model, form: Form, course: Course, progress: Callable[[flo
     for index in range(first, course.steps):
         if index % _TIGHTEN == 0:
             step.tighten(index / course.steps)
+        ranking.after(index)
         drawn = batches.draw()
         batches.learn(drawn, step(drawn, index))
         if index % 10 == 0:
@@ -112,7 +115,8 @@ class _Step:
         self._average = {name: tf.Variable(self._now(name)) for name in self._variables}
         data = course.data
         which = np.asarray(data.which, np.int32)
-        self._streams = [tf.constant(part) for part in (data.features, data.labels, which, *self._pupil.said)]
+        self.plainly = [tf.constant(part) for part in (data.features, data.labels, which)]
+        self._taught = [tf.constant(part) for part in self._pupil.said]
         self._update = tf.function(self._eager, jit_compile=True)
         self._allow = tf.function(lambda values: {n: form.nearest(n, v) for n, v in values.items()}, jit_compile=True)
 
@@ -121,7 +125,7 @@ class _Step:
         decay = averaging(self._course.recipe.train.average, index)
         seed = tf.constant([self._course.seed, index], tf.int32)
         at = tf.constant(drawn, tf.int32)
-        streams = [tf.gather(part, at) for part in self._streams]
+        streams = [tf.gather(part, at) for part in (*self.plainly, *self._taught)]
         losses: NDArray[np.float32] = self._update(*streams, seed, decay).numpy()
         return losses
 
