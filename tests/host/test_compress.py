@@ -330,12 +330,15 @@ def test_people_without_other_speech_are_refused(tmp_path: Path) -> None:
         People.of((tmp_path,), (tmp_path,), 2)
 
 
-def test_an_interrupted_stage_goes_on_to_the_same_weights(data: Dataset, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_an_interrupted_stage_goes_on_to_the_same_weights(  # type: ignore[no-untyped-def]
+    dropout: float, data: Dataset, tmp_path: Path, monkeypatch
+) -> None:
     from tinywake.learn.compress import tune
     from tinywake.learn.compress.stages import Workshop
 
     monkeypatch.setattr(tune, "_KEEP", 8)
-    recipe = replace(RECIPE, compress=Compress(steps=24, values=8))
+    recipe = replace(RECIPE, train=replace(RECIPE.train, dropout=dropout), compress=Compress(steps=24, values=8))
     told = np.full((80, 36, 1), 0.1, np.float32)
 
     def stop(done: float) -> None:

@@ -19,7 +19,7 @@ from tinywake.errors import ConfigError
 from tinywake.files import why_unread
 from tinywake.learn.networks import training_network
 
-__all__ = ["Arrays", "arrays_of", "cropped", "fill", "model_of", "named", "network_of", "read_arrays"]
+__all__ = ["Arrays", "arrays_of", "cropped", "fill", "model_of", "named", "network_of", "read_arrays", "seeds_of"]
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -27,6 +27,11 @@ Arrays = dict[str, NDArray[np.float32]]
 def named(model: keras.Model) -> dict[str, keras.Variable]:
     """A network's variables by the names of their arrays, in the order of ``model.weights``."""
     return {f"{layer.name}.{n}": weight for layer in model.layers for n, weight in enumerate(layer.weights)}
+
+
+def seeds_of(model: keras.Model) -> list[keras.Variable]:
+    """Where the numbers that decide what is dropped out stand; they are no arrays of the network."""
+    return [layer.seed_generator.state for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
 
 
 def arrays_of(model: keras.Model) -> Arrays:
@@ -64,9 +69,11 @@ def network_of(arrays: Mapping[str, NDArray[np.float32]], stride: int) -> Networ
     )
 
 
-def model_of(arrays: Mapping[str, NDArray[np.float32]], stride: int, seed: int) -> keras.Model:
-    """The training network with these arrays. `seed`: of what it draws while it trains."""
-    model = training_network(network_of(arrays, stride), arrays["head.1"].shape[0], 0.0, seed)
+def model_of(
+    arrays: Mapping[str, NDArray[np.float32]], stride: int, seed: int, dropout: float = 0.0
+) -> keras.Model:  # fmt: skip
+    """The training network with these arrays. `seed`: of what it draws while it trains, as `dropout` is of that."""
+    model = training_network(network_of(arrays, stride), arrays["head.1"].shape[0], dropout, seed)
     fill(model, arrays)
     return model
 

@@ -79,7 +79,7 @@ class _Grid(layers.Layer):  # type: ignore[misc]
         return inside + tf.stop_gradient(rounded - inside)
 
 
-def grid_network(arrays: Arrays, stride: int, seed: int) -> keras.Model:
+def grid_network(arrays: Arrays, stride: int, seed: int, dropout: float) -> keras.Model:
     """The training network of ``folded`` arrays with grids: int8 features as float -> logits.
 
     The grids' ranges are arrays as well, if there are any.
@@ -93,6 +93,8 @@ def grid_network(arrays: Arrays, stride: int, seed: int) -> keras.Model:
         x = _Grid(name=f"time_grid_{n}")(TimeDepthwise(kernel, name=f"time_{n}")(x))
         x = layers.Conv1D(filters, 1, use_bias=False, name=f"mix_{n}")(x)
         x = _Grid(name=f"mix_grid_{n}")(ops.relu(_Bias(epsilon=_EPSILON, name=f"norm_{n}")(x)))
+        if dropout:
+            x = layers.SpatialDropout1D(dropout, seed=seed + n, name=f"drop_{n}")(x)
     x = layers.Conv1D(arrays["head.1"].shape[0], net.head, name="head")(x)
     model = keras.Model(inputs, _Grid(name="head_grid")(x), name="grids")
     grids = {f"{layer.name}.0": np.zeros(2, np.float32) for layer in model.layers if isinstance(layer, _Grid)}

@@ -127,7 +127,8 @@ class Workshop:
 
     def _grids(self, values: int | None, arrays: Arrays, progress: Progress) -> Tuned:
         arrays = folded(arrays)
-        model = grid_network(arrays, self.recipe.network.stride, self.recipe.train.seed)
+        train = self.recipe.train
+        model = grid_network(arrays, self.recipe.network.stride, train.seed, train.dropout)
         data = cropped(self.data, network_of(arrays, self.recipe.network.stride))
         course = self._course(data, "grids" if values is None else "cluster", self.recipe.compress.steps)
         return tune(model, Codebooks(arrays, values), course, progress)
@@ -137,8 +138,9 @@ class Workshop:
         return tune(model, form, self._course(data, name, steps), progress)
 
     def _made(self, arrays: Arrays) -> tuple[keras.Model, Dataset]:
-        stride = self.recipe.network.stride
-        return model_of(arrays, stride, self.recipe.train.seed), cropped(self.data, network_of(arrays, stride))
+        stride, train = self.recipe.network.stride, self.recipe.train
+        model = model_of(arrays, stride, train.seed, train.dropout)
+        return model, cropped(self.data, network_of(arrays, stride))
 
     def _course(self, data: Dataset, name: str, steps: int) -> Course:
         config, train = self.recipe.compress, self.recipe.train

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "compress"]
 
-_FORMAT = 3  # change it when the same inputs give other networks
+_FORMAT = 4  # change it when the same inputs give other networks
 _FILES = ("weights.npz", "model.tflite", "model.twm")
 _STAGES = 8  # runs, under way or interrupted, whose states stay in the cache
 # The keys of [compress] that a stage alone depends on; on the others but `stages` and `limit` all of them do.
