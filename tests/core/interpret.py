@@ -21,6 +21,7 @@ from tinywake.compiler.graph import (
     AveragePool2D,
     Concat,
     Conv2D,
+    Convolution,
     Copy,
     DepthwiseConv2D,
     FullyConnected,
@@ -114,7 +115,7 @@ class Interpreter:
 # ---- windows over height and width
 
 
-def _taps(op: Conv2D | AveragePool2D, x: Ints, out: tuple[int, int], dilation: tuple[int, int]) -> Any:
+def _taps(op: Convolution | AveragePool2D, x: Ints, out: tuple[int, int], dilation: tuple[int, int]) -> Any:
     """For each place of the kernel: its index, what of x lies under it for every output, and where that is inside."""
     (kh, kw), (sh, sw), (top, left) = op.kernel, op.stride, op.pad
     for i in range(kh):
@@ -131,7 +132,7 @@ def _requant(sums: Ints, multiplier: Any, shift: Any) -> Ints:
     return fixed.multiply(wrapped, np.asarray(multiplier, np.int64), np.asarray(shift, np.int64))
 
 
-def _conv(run: Interpreter, op: Conv2D) -> None:
+def _conv(run: Interpreter, op: Convolution) -> None:
     x, out = run.hwc(op.input), run.graph.tensors[op.output].hwc
     sums = np.zeros(out, np.int64)
     for (i, j), under, inside in _taps(op, x, out[:2], op.dilation):
@@ -146,13 +147,13 @@ def _conv(run: Interpreter, op: Conv2D) -> None:
 
 def _grouped(run: Interpreter, op: GroupedConv2D) -> None:
     """As one convolution in which every channel but those of the group has a weight of zero."""
-    weights, depth = op.whole.weights, run.graph.tensors[op.input].hwc[2]
+    weights, depth = op.weights, run.graph.tensors[op.input].hwc[2]
     units, own = len(weights), weights.shape[3]
     wide = np.zeros((*weights.shape[:3], depth), np.int8)
     for unit in range(units):
         first = unit // (units * own // depth) * own
         wide[unit, :, :, first : first + own] = weights[unit]
-    _conv(run, replace(op.whole, inputs=op.inputs, output=op.output, weights=wide))
+    _conv(run, replace(op, weights=wide))
 
 
 def _fully_connected(run: Interpreter, op: FullyConnected) -> None:

@@ -128,10 +128,9 @@ class Chain:
         kernel, stride, dilation, out = self.windows(dilated=True)
         units = groups * int(self.rng.integers(1, 4))
         new = self.add((1, *out, units))
-        whole = Conv2D(
+        self.ops.append(GroupedConv2D(
             len(self.ops), (self.now,), new, self.numbers(units, *kernel, depth), self.bias(units), self.requant(units),
-            stride, (0, 0), dilation, (-128, 127))  # fmt: skip
-        self.ops.append(GroupedConv2D(len(self.ops), (self.now,), new, whole))
+            stride, (0, 0), dilation, (-128, 127)))  # fmt: skip
         self.now = new
 
     def pool(self) -> None:

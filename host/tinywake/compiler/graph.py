@@ -24,6 +24,7 @@ __all__ = [
     "AveragePool2D",
     "Concat",
     "Conv2D",
+    "Convolution",
     "Copy",
     "DepthwiseConv2D",
     "FullyConnected",
@@ -112,8 +113,8 @@ class Op:
 
 
 @dataclass(frozen=True)
-class Conv2D(Op):
-    """weights int8 [out c, kh, kw, in c]; bias int32 [out c]; pad (top, left)."""
+class Convolution(Op):
+    """What all kinds have: weights int8, [.., kh, kw, ..]; bias int32 [out c]; pad (top, left)."""
 
     weights: NDArray[np.int8]
     bias: NDArray[np.int32]
@@ -135,22 +136,21 @@ class Conv2D(Op):
 
 
 @dataclass(frozen=True)
+class Conv2D(Convolution):
+    """weights int8 [out c, kh, kw, in c]."""
+
+
+@dataclass(frozen=True)
 class DepthwiseConv2D(Conv2D):
     """weights int8 [1, kh, kw, out c]; out c is a multiple of in c."""
 
 
 @dataclass(frozen=True)
-class GroupedConv2D(Op):
-    """Channels in groups, each with outputs of its own: `whole` with weights int8 [out c, kh, kw, in c / groups].
+class GroupedConv2D(Convolution):
+    """Channels in groups, each with outputs of its own: weights int8 [out c, kh, kw, in c / groups].
 
-    No Conv2D itself: none of its outputs depends on all channels that come in.
+    No Conv2D: none of its outputs depends on all channels that come in.
     """
-
-    whole: Conv2D
-
-    def macs(self, graph: Graph) -> int:
-        """Every weight once for every output position."""
-        return self.whole.macs(graph)
 
 
 @dataclass(frozen=True)

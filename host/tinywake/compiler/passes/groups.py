@@ -18,11 +18,11 @@ def split_groups(graph: Graph) -> Graph:
     tensors = dict(graph.tensors)
     ops: list[Op] = []
     for op in graph.ops:
-        ops.extend(_each(op.whole, tensors) if isinstance(op, GroupedConv2D) else [op])
+        ops.extend(_each(op, tensors) if isinstance(op, GroupedConv2D) else [op])
     return graph.with_ops(ops, tensors)
 
 
-def _each(whole: Conv2D, tensors: dict[int, Tensor]) -> list[Op]:
+def _each(whole: GroupedConv2D, tensors: dict[int, Tensor]) -> list[Op]:
     """The groups' channels, their convolutions, and the outputs together."""
     x, y = tensors[whole.input], tensors[whole.output]
     depth = whole.weights.shape[3]
@@ -33,10 +33,11 @@ def _each(whole: Conv2D, tensors: dict[int, Tensor]) -> list[Op]:
     for group in range(groups):
         part, result = (_new(tensors, like, width) for like, width in ((x, depth), (y, units)))
         own = slice(group * units, (group + 1) * units)
-        weights, bias, requant = whole.weights[own], whole.bias[own], whole.requant
-        requant = Requant(requant.multiplier[own], requant.shift[own])
+        requant = Requant(whole.requant.multiplier[own], whole.requant.shift[own])
         ops.append(Slice(whole.index, (whole.input,), part, (0, 0, 0, group * depth), (1, 1, 1, 1)))
-        ops.append(replace(whole, inputs=(part,), output=result, weights=weights, bias=bias, requant=requant))
+        ops.append(Conv2D(
+            whole.index, (part,), result, whole.weights[own], whole.bias[own], requant, whole.stride, whole.pad,
+            whole.dilation, whole.act))  # fmt: skip
         parts.append(result)
     return [*ops, Concat(whole.index, tuple(parts), whole.output, axis=3)]
 

@@ -19,10 +19,9 @@ from dataclasses import dataclass, replace
 
 from tinywake.compiler.graph import (
     AveragePool2D,
-    Conv2D,
+    Convolution,
     FullyConnected,
     Graph,
-    GroupedConv2D,
     Mean,
     Op,
     Softmax,
@@ -99,14 +98,8 @@ class _Streamer:
         return number
 
     def step(self, op: Op, x: _Rows) -> _Rows:
-        if isinstance(op, Conv2D | AveragePool2D):
+        if isinstance(op, Convolution | AveragePool2D):
             return self.windowed(op, x)
-        if isinstance(op, GroupedConv2D):
-            result = self.windowed(op.whole, x)
-            whole = self.ops.pop()
-            assert isinstance(whole, Conv2D)
-            self.ops.append(replace(op, inputs=whole.inputs, output=whole.output, whole=whole))
-            return result
         if isinstance(op, Table | Softmax) or x.whole == 1:
             return self.per_row(op, x)
         if isinstance(op, FullyConnected):
@@ -131,7 +124,7 @@ class _Streamer:
             raise self.fail(op, f"sees {shown}, whose first axis is not the {x.whole} rows of time")
         return shape
 
-    def windowed(self, op: Conv2D | AveragePool2D, x: _Rows) -> _Rows:
+    def windowed(self, op: Convolution | AveragePool2D, x: _Rows) -> _Rows:
         """Convolutions and pools: keep the rows that the kernel will need again."""
         source, sink = self.graph.tensors[op.input], self.graph.tensors[op.output]
         shape, out = source.hwc, sink.hwc
@@ -139,7 +132,7 @@ class _Streamer:
             op, shape, out = _turned(op), (shape[1], 1, shape[2]), (out[1], 1, out[2])
         if shape[0] != x.whole:
             raise self.fail(op, f"sees {list(source.shape)}, whose first axis is not the {x.whole} rows of time")
-        dilation = op.dilation[0] if isinstance(op, Conv2D) else 1
+        dilation = op.dilation[0] if isinstance(op, Convolution) else 1
         reach, stride = (op.kernel[0] - 1) * dilation + 1, op.stride[0]
         if op.pad[0] or out[0] != (x.whole - reach) // stride + 1:
             raise self.fail(op, "is padded along time (SAME); use VALID along time")
@@ -198,9 +191,9 @@ def _as_rows(hwc: tuple[int, int, int]) -> tuple[int, int, int]:
     return (w, 1, c) if h == 1 else hwc
 
 
-def _turned(op: Conv2D | AveragePool2D) -> Conv2D | AveragePool2D:
+def _turned(op: Convolution | AveragePool2D) -> Convolution | AveragePool2D:
     """The operator with height and width exchanged."""
     common = {name: getattr(op, name)[::-1] for name in ("stride", "pad")}
-    if isinstance(op, Conv2D):
+    if isinstance(op, Convolution):
         return replace(op, **common, dilation=op.dilation[::-1], weights=op.weights.swapaxes(1, 2))
     return replace(op, **common, kernel=op.kernel[::-1])

@@ -127,12 +127,8 @@ def convolve(net: Network, op: Operator, x: int, y: int, frame: Window, weights:
     bias, requant = _bias(net, op, channels), _each(_requant(a, scales, b, name, channels), channels)
     if not deep and depth == 1 < given:  # every group one channel: that is depthwise
         deep, weights = True, np.ascontiguousarray(weights.transpose(3, 1, 2, 0))
-    if deep or depth == given:
-        kind = DepthwiseConv2D if deep else Conv2D
-        net.emit(kind(op.index, (x,), y, weights=weights, bias=bias, requant=requant, **common))
-        return
-    whole = Conv2D(op.index, (x,), y, weights=weights, bias=bias, requant=requant, **common)
-    net.emit(GroupedConv2D(op.index, (x,), y, whole))
+    kind = DepthwiseConv2D if deep else Conv2D if depth == given else GroupedConv2D
+    net.emit(kind(op.index, (x,), y, weights=weights, bias=bias, requant=requant, **common))
 
 
 def _convolution(net: Network, op: Operator) -> None:
