@@ -20,9 +20,9 @@ from tinywake.config import Recipe
 from tinywake.evaluate.metrics import DetCurve, Rule, count_each, det
 from tinywake.learn.networks import Calibration
 
-__all__ = ["Judgement", "curve_of", "judge", "logits", "rule_of", "score_bytes"]
+__all__ = ["GAIN", "Judgement", "curve_of", "judge", "logits", "rule_of", "score_bytes"]
 
-_GAIN = 0.5  # of logits, so that scores tell apart what is 11 of them above or below the threshold
+GAIN = 0.5  # of logits, so that scores tell apart what is 11 of them above or below the threshold
 _MIDDLE = 0.5  # where the threshold is to lie, unless the recipe says where
 _SEEN = 8  # of 256: nearer to either end a threshold only says on which side to look
 
@@ -93,10 +93,10 @@ def judge(model: keras.Model, weights: list[NDArray[np.float32]], dataset: Datas
     # Scores have 256 steps, few of them at either end: the threshold is to be where there are many.
     centre = 0.0  # the logit that keeps the budget
     for _ in range(2):
-        at = np.clip(heard((_GAIN, -_GAIN * centre)).threshold_for(budget), _SEEN, 256 - _SEEN)
-        centre += _logit(at / 256) / _GAIN
+        at = np.clip(heard((GAIN, -GAIN * centre)).threshold_for(budget), _SEEN, 256 - _SEEN)
+        centre += _logit(at / 256) / GAIN
     level = _logit(np.clip(recipe.detector.threshold or _MIDDLE, _SEEN / 256, 1 - _SEEN / 256))
-    calibration = (_GAIN, level - _GAIN * centre)
+    calibration = (GAIN, level - GAIN * centre)
     curve = heard(calibration)
     low, high = curve.room(budget)
     return Judgement((float(curve.miss_rate[low]), float(low - high)), calibration, curve)
