@@ -34,7 +34,7 @@ _LICENCES = {"rhvoice_natalia": "LGPL-2.1", "rhvoice_spomenka": "GPL-3", "rhvoic
 _README = {"see LICENSES.md (speechocean762)": "free of charge for commercial and non-commercial purposes (its README)"}
 _SOURCES = {"rhvoice": "RHVoice", "mary": "MaryTTS HSMM voices", "pico": "SVOX Pico"}
 _SHARE_ALIKE = re.compile(r"BY-SA", re.IGNORECASE)
-_ENOUGH = 40  # people who say the word: then some of them choose the checkpoint
+ENOUGH = 40  # people who say the word: then some of them choose the checkpoint
 Row = dict[str, str]
 
 
@@ -124,7 +124,7 @@ def deal(shared: Path, words: list[str], folder: Path, count: int, *, clean: boo
             lasts[row["speaker"]] += float(row["seconds"])  # type: ignore[assignment]
     fold = folds_of(says, {name: seconds for name, seconds in lasts.items() if name not in says}, count)
     for row in rows:  # few people say the word: none of them is spared, others and synthetic voices choose
-        row["split"] = "train" if row["speaker"] in says and len(says) < _ENOUGH else ""
+        row["split"] = "train" if row["speaker"] in says and len(says) < ENOUGH else ""
     training = shippable(rows, words) if clean else rows
     write(folder / "all.csv", training)
     noises = sorted({row["speaker"] for row in rows if row["transcript"] == "noise"})

@@ -19,6 +19,7 @@ from tinywake.pipeline.evaluation.result import Evaluation
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 import crossfit
 import ingredients
+import recordings
 import ship
 import speakers
 import study
@@ -60,12 +61,8 @@ def test_a_recipe_without_a_seed_is_refused_and_its_base_is_found(tmp_path: Path
 
 def test_a_recipe_is_whole_without_each_ingredient(tmp_path: Path) -> None:
     shipped = Path(__file__).resolve().parents[2] / "models" / "computer" / "recipe.toml"
-    recipe = tmp_path / "taught.toml"
-    recipe.write_text(
-        shipped.read_text(encoding="utf-8") + '\n[teacher]\nembedding = "google-speech"\n', encoding="utf-8"
-    )
-    whole, read = load_recipe(recipe), {}
-    short = ingredients.shortened(recipe.read_text(encoding="utf-8"))
+    whole, read = load_recipe(shipped), {}
+    short = ingredients.shortened(shipped.read_text(encoding="utf-8"))
     for name, less in {"all": lambda text: text, **ingredients.WITHOUT}.items():
         (tmp_path / "recipe.toml").write_text(less(short), encoding="utf-8")
         read[name] = load_recipe(tmp_path / "recipe.toml")
@@ -85,6 +82,46 @@ def test_a_recipe_is_whole_without_each_ingredient(tmp_path: Path) -> None:
 def test_the_table_of_ingredients_has_means_over_seeds() -> None:
     rows = [{"name": "all", "clean": {"0.5": a, "1": 20.0, "2": 20.0, "5": 10.0}} for a in (30.0, 50.0)]
     assert ingredients.table(rows)[-1] == "| all | 2 | 22.5 (20.0 to 25.0) | 40.0 | 20.0 | 20.0 | 10.0 |"
+
+
+def test_the_card_says_what_each_stage_costs_people() -> None:
+    curve = DetCurve(np.full(256, 3), np.zeros(256, np.int64), 12, 1.0)
+    assert ship.stage_lines([("trained", curve)])[-1] == "| trained | 25.0 % | 25.0 % | 25.0 % | 25.0 % | 25.0 % |"
+
+
+def test_more_recordings_are_the_fewer_and_others_and_nobody_says_the_word_for_the_base() -> None:
+    def row(speaker: str, text: str, synthetic: str = "") -> dict[str, str]:
+        return {
+            "file": f"{speaker}-{text}",
+            "speaker": speaker,
+            "transcript": text,
+            "synthetic": synthetic,
+            "split": "",
+        }
+
+    others = [row("ann", "tea"), row("pico", "Voyager", "1")]
+    rows = [*others, row("bob", "the voyager flies"), *(row(f"caller{n}", "Voyager") for n in range(60))]
+    assert recordings.drawn(rows, ["voyager"], 0, 1) == others
+    few, many = (recordings.drawn(rows, ["voyager"], count, 1)[2:] for count in (5, 50))
+    assert [row["file"] for row in few] == [row["file"] for row in many[:5]]
+    assert {row["split"] for row in few} == {"train"}
+    assert {row["split"] for row in many} == {""}
+    assert recordings.drawn(rows, ["voyager"], 5, 2)[2:] != few
+    with pytest.raises(SystemExit, match="trains with 60"):
+        recordings.drawn(rows, ["voyager"], 61, 1)
+
+
+def test_a_recipe_begins_with_nothing_the_base_and_its_teacher(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "models/computer/recipe.toml").read_text(encoding="utf-8")
+    each = recordings.beginnings(text, tmp_path / "weights.npz")
+    (tmp_path / "weights.npz").touch()
+    read = {}
+    for name, changed in each.items():
+        (tmp_path / "recipe.toml").write_text(changed, encoding="utf-8")
+        read[name] = load_recipe(tmp_path / "recipe.toml")
+    assert [recipe.train.base for recipe in read.values()] == [None, str(tmp_path / "weights.npz"), None]
+    assert [recipe.teacher.embedding for recipe in read.values()] == ["", "", "google-speech"]
+    assert list(recordings.beginnings(each["nothing"], tmp_path / "weights.npz")) == ["nothing", "base"]
 
 
 def test_several_words_are_dealt_together_and_a_shipped_model_gets_none_that_binds_it(tmp_path: Path) -> None:

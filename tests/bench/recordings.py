@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""What recordings of the word gain, and what a base network or a teacher gains where there are few or none.
+
+    python tests/bench/recordings.py models/voyager/recipe.toml build/study/0 -o build/recordings [--counts 0 5 20 100]
+
+FOLD is a folder that speakers.py wrote. So many of its recordings of the word train, drawn by chance, and all of its
+other speech; the base network is trained on the latter alone. Each count is tried from nothing and from the base, and
+with the recipe's teacher where it has one, by a short recipe. Every run is a line of results.jsonl, as study.py writes
+it; one that is there is not repeated, and an interrupted training goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import ingredients
+import numpy as np
+import speakers
+import study
+
+from tinywake.audio.folders import plain
+from tinywake.config import load_recipe
+from tinywake.pipeline.base.run import train_base
+
+
+def drawn(rows: list[speakers.Row], labels: list[str], count: int, seed: int) -> list[speakers.Row]:
+    """All but the recordings of the words, and `count` of those: the same first ones whatever the count.
+
+    Where few people are left who say a word, none of them is spared to choose the checkpoint by.
+    """
+    said = [plain(label) for label in labels]
+    real = [row for row in rows if not row["synthetic"] and speakers.any_in(said, row["transcript"])]
+    alone = [row for row in real if plain(row["transcript"]) in said]
+    if count > len(alone):
+        raise SystemExit(f"{count} recordings of the word are wanted; the fold trains with {len(alone)}")
+    kept = [alone[n] for n in np.random.default_rng([seed, 17]).permutation(len(alone))[:count]]
+    few = len({row["speaker"] for row in kept}) < speakers.ENOUGH
+    return [row for row in rows if row not in real] + [{**row, "split": "train" if few else ""} for row in kept]
+
+
+def beginnings(text: str, base: Path) -> dict[str, str]:
+    """The recipe, from nothing, from the base network, and with its teacher."""
+    alone = re.sub(ingredients.TABLE.format("teacher"), "", text, count=1)
+    found = {"nothing": alone, "base": re.sub(r"(?m)^\[train\]\n", f'[train]\nbase = "{base.resolve()}"\n', alone)}
+    return found if alone == text else {**found, "teacher": text}
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("fold", type=Path)
+    parser.add_argument("-o", "--out", type=Path, required=True, help="a folder")
+    parser.add_argument("--counts", type=int, nargs="+", default=[0, 5, 20, 100])
+    parser.add_argument("--beginnings", nargs="+", help="of: nothing, base, teacher; default: all that there are")
+    parser.add_argument("--seeds", type=int, default=1)
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with (asked.fold / "train.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    labels = list(load_recipe(asked.recipe).labels)
+    others, results = asked.out / "others.csv", asked.out / "results.jsonl"
+    speakers.write(others, drawn(rows, labels, 0, 0))
+    base = train_base(asked.recipe, asked.out / "base", [others])
+    print("\n".join(base.lines()), flush=True)
+    short = ingredients.shortened(asked.recipe.read_text(encoding="utf-8"))
+    for seed in range(1, asked.seeds + 1):  # a whole seed first: an unfinished table compares like with like
+        for count in asked.counts:
+            fold = asked.out / f"{asked.fold.resolve().name}-{count}-{seed}"
+            shutil.copytree(asked.fold, fold, dirs_exist_ok=True)
+            speakers.write(fold / "train.csv", drawn(rows, labels, count, seed))
+            for name, text in beginnings(short, base.weights).items():
+                if name not in (asked.beginnings or name):
+                    continue
+                recipe = asked.out / f"{name}.toml"
+                recipe.write_text(text, encoding="utf-8")
+                study.once(recipe, [fold], results, seed, f"{count} recordings, {name}")
+    known = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    print("\n".join(ingredients.table(known)))
+
+
+if __name__ == "__main__":
+    main()
