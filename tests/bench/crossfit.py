@@ -19,7 +19,7 @@ from tinywake.pipeline.evaluation.noted import whom_it_hears_badly
 from tinywake.pipeline.evaluation.result import Evaluation, said
 from tinywake.pipeline.evaluation.run import Questions, evaluate
 
-__all__ = ["BUDGETS", "Pooled", "judged", "pooled"]
+__all__ = ["BUDGETS", "Pooled", "judged", "pooled", "summed"]
 
 BUDGETS = (0.5, 1.0, 2.0, 5.0)
 
@@ -71,14 +71,15 @@ def judged(model: Path, fold: Path, *, noise: bool = True) -> Evaluation:
 
 def pooled(parts: Sequence[Evaluation]) -> Pooled:
     """All folds together."""
-    curves = {"clean": _sum([part.curve for part in parts])}
+    curves = {"clean": summed([part.curve for part in parts])}
     for cells in zip(*(part.cells for part in parts), strict=True):
-        curves[cells[0].kind] = _sum([cell.curve for cell in cells])
+        curves[cells[0].kind] = summed([cell.curve for cell in cells])
     missed, clips = (np.concatenate(each) for each in zip(*(part.each for part in parts if part.each), strict=True))
     return Pooled(curves, missed, clips)
 
 
-def _sum(curves: Sequence[DetCurve]) -> DetCurve:
+def summed(curves: Sequence[DetCurve]) -> DetCurve:
+    """Of several folds as one."""
     return DetCurve(
         np.sum([curve.misses for curve in curves], axis=0),
         np.sum([curve.false_accepts for curve in curves], axis=0),

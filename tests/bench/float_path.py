@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from crossfit import BUDGETS
+from crossfit import BUDGETS, summed
 from numpy.typing import NDArray
 
 from tinywake.audio.clips import RATE, read_clip
@@ -97,10 +97,7 @@ def main() -> None:
     print(f"scores differ by {np.mean(apart):.2f} of 256 in the mean over {len(apart)} clips")
     print("| | " + " | ".join(f"{budget:g}/h" for budget in BUDGETS) + " |")
     for name, side in zip(("float", "int8, C core"), zip(*parts, strict=True), strict=True):
-        whole = DetCurve(
-            np.sum([part.misses for part in side], axis=0), np.sum([part.false_accepts for part in side], axis=0),
-            sum(part.positives for part in side), sum(part.hours for part in side),
-        )  # fmt: skip
+        whole = summed(side)
         print(f"| {name} | " + " | ".join(f"{100 * whole.misses_at(budget):.1f}" for budget in BUDGETS) + " |")
 
 
