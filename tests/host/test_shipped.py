@@ -20,7 +20,7 @@ from tinywake.evaluate.sounds.quiet import framed
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SHARED = Path(__file__).resolve().parents[3] / "shared"
-SHIPPED = ("commands", "computer", "computer-small", "voyager")
+SHIPPED = ("alexa", "commands", "computer", "computer-small", "voyager")
 MOST = {"computer-small": 6_000}  # bytes; of others:
 _MOST = 14_000
 _LEAD_MS = 2000
@@ -30,6 +30,7 @@ _ALAN = "speech-voices/rhvoice_alan"
 HEARD = (
     ("commands", f"{_ALAN}/yes", "yes"),
     ("commands", f"{_ALAN}/left", "left"),
+    ("alexa", f"{_ALAN}/alexa", "alexa"),
     ("computer", f"{_ALAN}/computer", "computer"),
     ("computer-small", f"{_ALAN}/computer", "computer"),
 )
