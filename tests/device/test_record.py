@@ -432,8 +432,7 @@ def test_ctrl_c_leaves_whole_files_and_a_board_that_is_quiet(board: UnixBoard, t
         finally:
             program.kill()
     assert program.returncode == 0, trouble
-    # This board's microphone is a file and as fast as it is read: a busy computer says stop at its end.
-    assert re.fullmatch(r".*tv/0001\.wav: [12]?\d\.\d\d s, -\d+ dB.*\n", said), said
+    assert re.fullmatch(r".*tv/0001\.wav: \d\.\d\d s, -\d+ dB.*\n", said), said
     with wave.open(str(path)) as wav:
         samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
     assert path.stat().st_size == 44 + 2 * len(samples)
