@@ -27,6 +27,8 @@ from tinywake.audio.folders import plain
 from tinywake.config import load_recipe
 from tinywake.pipeline.base.run import train_base
 
+_BEGINNINGS = ("nothing", "base", "teacher")  # the last where the recipe has one
+
 
 def drawn(rows: list[speakers.Row], labels: list[str], count: int, seed: int) -> list[speakers.Row]:
     """All but the recordings of the words, and `count` of those: the same first ones whatever the count.
@@ -57,7 +59,7 @@ def main() -> None:
     parser.add_argument("fold", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True, help="a folder")
     parser.add_argument("--counts", type=int, nargs="+", default=[0, 5, 20, 100])
-    parser.add_argument("--beginnings", nargs="+", help="of: nothing, base, teacher; default: all that there are")
+    parser.add_argument("--beginnings", nargs="+", choices=_BEGINNINGS, default=_BEGINNINGS)
     parser.add_argument("--seeds", type=int, default=1)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -66,19 +68,18 @@ def main() -> None:
     labels = list(load_recipe(asked.recipe).labels)
     others, results = asked.out / "others.csv", asked.out / "results.jsonl"
     speakers.write(others, drawn(rows, labels, 0, 0))
-    base = train_base(asked.recipe, asked.out / "base", [others])
-    print("\n".join(base.lines()), flush=True)
+    if "base" in asked.beginnings:
+        print("\n".join(train_base(asked.recipe, asked.out / "base", [others]).lines()), flush=True)
     short = ingredients.shortened(asked.recipe.read_text(encoding="utf-8"))
+    texts = beginnings(short, asked.out / "base/weights.npz")
     for seed in range(1, asked.seeds + 1):  # a whole seed first: an unfinished table compares like with like
         for count in asked.counts:
             fold = asked.out / f"{asked.fold.resolve().name}-{count}-{seed}"
             shutil.copytree(asked.fold, fold, dirs_exist_ok=True)
             speakers.write(fold / "train.csv", drawn(rows, labels, count, seed))
-            for name, text in beginnings(short, base.weights).items():
-                if name not in (asked.beginnings or name):
-                    continue
+            for name in (each for each in texts if each in asked.beginnings):
                 recipe = asked.out / f"{name}.toml"
-                recipe.write_text(text, encoding="utf-8")
+                recipe.write_text(texts[name], encoding="utf-8")
                 study.once(recipe, [fold], results, seed, f"{count} recordings, {name}")
     known = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
     print("\n".join(ingredients.table(known)))

@@ -19,7 +19,7 @@ from tinywake.errors import ConfigError
 from tinywake.files import why_unread
 from tinywake.learn.networks import training_network
 
-__all__ = ["Arrays", "arrays_of", "cropped", "fill", "model_of", "named", "network_of", "read_arrays", "seeds_of"]
+__all__ = ["Arrays", "arrays_of", "cropped", "fill", "model_of", "named", "network_of", "read_arrays"]
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -27,11 +27,6 @@ Arrays = dict[str, NDArray[np.float32]]
 def named(model: keras.Model) -> dict[str, keras.Variable]:
     """A network's variables by the names of their arrays, in the order of ``model.weights``."""
     return {f"{layer.name}.{n}": weight for layer in model.layers for n, weight in enumerate(layer.weights)}
-
-
-def seeds_of(model: keras.Model) -> list[keras.Variable]:
-    """Where the numbers that decide what is dropped out stand; they are no arrays of the network."""
-    return [layer.seed_generator.state for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
 
 
 def arrays_of(model: keras.Model) -> Arrays:

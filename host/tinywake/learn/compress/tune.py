@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tinywake.audio.dataset import Dataset
 from tinywake.config import Recipe
 from tinywake.learn.batches import Batches, Ranking
-from tinywake.learn.compress.arrays import Arrays, arrays_of, fill, named, seeds_of
+from tinywake.learn.compress.arrays import Arrays, arrays_of, fill, named
 from tinywake.learn.compress.forms import Form
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
@@ -139,8 +139,8 @@ class _Step:
     def held(self) -> Variables:
         """All that decides the updates to come; a form may hold other variables once it has begun."""
         return Variables(
-            network=self._variables, free=self._free, average=self._average, form=self._form.held,
-            hint=self._pupil.variables, optimizer=self._optimizer.variables, dropped=seeds_of(self._model),
+            network=self._model.variables, free=self._free, average=self._average, form=self._form.held,
+            hint=self._pupil.variables, optimizer=self._optimizer.variables,
         )  # fmt: skip
 
     def averaged(self) -> Arrays:
