@@ -232,6 +232,7 @@ class Compress:
     rounds: int = _key(3, 1, 20)  # "channels": in so many goes
     sparsity: float = _key(0.5, 0.0, 0.99)  # "weights": this share of each convolution's becomes zero
     values: int = _key(16, 4, 32)  # "cluster": different weights of a tensor
+    seed: int | None = _key(None, 0, 2**31 - 1)  # of what the stages draw; none: that of [train]
 
 
 @dataclass(frozen=True)

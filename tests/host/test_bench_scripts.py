@@ -22,6 +22,7 @@ import ingredients
 import recordings
 import ship
 import speakers
+import stage_seeds
 import study
 import words
 
@@ -215,3 +216,22 @@ def test_sections_of_a_card_are_replaced_and_carried(tmp_path: Path) -> None:
     ship.carry(old, new)
     assert new.read_text() == "# w\n\nnew\n\n## Measured on people\n\n3 %\n"
     assert old.read_text().count("## Measured on people") == 1
+
+
+def test_what_stages_cost_is_told_from_chance() -> None:
+    trained = DetCurve(np.linspace(0, 20, 256).astype(int), np.linspace(20, 0, 256).astype(int), 20, 2.0)
+    worse, much = replace(trained, misses=trained.misses + 1), replace(trained, misses=trained.misses + 3)
+    lines = stage_seeds.table(trained, {1: worse, 2: much})
+    assert lines[0].startswith("| 20 clips, 2.00 h | 0.5/h ")
+    assert (
+        lines[-2] == "| lost, mean of the seeds | 10.0 | 10.0 | 10.0 | 10.0 | 10.0 |"
+    )  # one clip and three, of twenty
+    assert lines[-1] == "| lost, standard error | 5.0 | 5.0 | 5.0 | 5.0 | 5.0 |"
+    assert len(stage_seeds.table(trained, {1: worse})) == len(lines) - 2  # one seed has no such error
+
+
+def test_the_stages_alone_are_seeded() -> None:
+    text = "[train]\nseed = 1\n\n[compress]\nsteps = 5\n"
+    assert stage_seeds.seeded(text, 9) == "[train]\nseed = 1\n\n[compress]\nseed = 9\nsteps = 5\n"
+    with pytest.raises(SystemExit, match=r"no line \[compress\]"):
+        stage_seeds.seeded("[train]\nseed = 1\n", 9)

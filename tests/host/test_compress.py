@@ -353,3 +353,20 @@ def test_an_interrupted_stage_goes_on_to_the_same_weights(  # type: ignore[no-un
     assert min(seen) >= 0.6
     for name, value in whole.arrays.items():
         assert np.array_equal(value, again.arrays[name]), name
+
+
+def test_stages_draw_by_a_seed_of_their_own(data: Dataset, tmp_path: Path) -> None:
+    """The same trained network, other luck; without one it is the seed of the training."""
+    from tinywake.learn.compress.stages import Workshop
+
+    told = np.full((80, 36, 1), 0.1, np.float32)
+
+    def left(seed: int | None) -> dict[str, np.ndarray]:
+        recipe = replace(RECIPE, compress=Compress(steps=8, values=8, seed=seed))
+        return (
+            Workshop(data, recipe, told, tmp_path / f"{seed}", arrays()).run("cluster", arrays(), lambda _: None).arrays
+        )
+
+    plain, same, other = left(None), left(RECIPE.train.seed), left(RECIPE.train.seed + 1)
+    assert all(np.array_equal(value, same[name]) for name, value in plain.items())
+    assert any(not np.array_equal(value, other[name]) for name, value in plain.items())

@@ -73,7 +73,7 @@ class Workshop:
         if student == network_of(arrays, net.stride):
             begin, steps, rate = arrays, config.steps, config.learning_rate
         else:
-            begin = arrays_of(training_network(student, self.data.outputs, 0.0, train.seed))
+            begin = arrays_of(training_network(student, self.data.outputs, 0.0, self._seed))
             steps, rate = train.steps, train.learning_rate
         model, data = self._made(begin)
         hints = hints_of(self.data, self.teacher, net.stride, config.hints) if config.hints else None
@@ -97,11 +97,11 @@ class Workshop:
         return self._rounds("blocks", config.blocks, cut, arrays, progress)
 
     def _channels(self, arrays: Arrays, progress: Progress) -> Tuned:
-        config, train = self.recipe.compress, self.recipe.train
+        config = self.recipe.compress
         whole = {layer: arrays[f"{layer}.0"].shape[-1] for layer in narrow.layers_of(arrays)}
 
         def cut(arrays: Arrays, number: int) -> Arrays:
-            worth = narrow.channel_worth(*self._made(arrays), self.recipe.detector.window, train.seed)
+            worth = narrow.channel_worth(*self._made(arrays), self.recipe.detector.window, self._seed)
             for layer, count in whole.items():
                 left = narrow.width(count, config.channels * (number + 1) / config.rounds)
                 kept = np.sort(np.argsort(-worth[layer], kind="stable")[:left])
@@ -127,8 +127,7 @@ class Workshop:
 
     def _grids(self, values: int | None, arrays: Arrays, progress: Progress) -> Tuned:
         arrays = folded(arrays)
-        train = self.recipe.train
-        model = grid_network(arrays, self.recipe.network.stride, train.seed, train.dropout)
+        model = grid_network(arrays, self.recipe.network.stride, self._seed, self.recipe.train.dropout)
         data = cropped(self.data, network_of(arrays, self.recipe.network.stride))
         course = self._course(data, "grids" if values is None else "cluster", self.recipe.compress.steps)
         return tune(model, Codebooks(arrays, values), course, progress)
@@ -138,16 +137,21 @@ class Workshop:
         return tune(model, form, self._course(data, name, steps), progress)
 
     def _made(self, arrays: Arrays) -> tuple[keras.Model, Dataset]:
-        stride, train = self.recipe.network.stride, self.recipe.train
-        model = model_of(arrays, stride, train.seed, train.dropout)
+        stride = self.recipe.network.stride
+        model = model_of(arrays, stride, self._seed, self.recipe.train.dropout)
         return model, cropped(self.data, network_of(arrays, stride))
 
     def _course(self, data: Dataset, name: str, steps: int) -> Course:
-        config, train = self.recipe.compress, self.recipe.train
+        config = self.recipe.compress
         kept = self.kept / f"{name}.npz"
         lessons = Lessons(self.told, config.soft, config.temperature)
-        return Course(data, self.recipe, lessons, max(1, steps), config.learning_rate, train.seed, kept)
+        return Course(data, self.recipe, lessons, max(1, steps), config.learning_rate, self._seed, kept)
 
     def _loss(self, arrays: Arrays) -> float:
         model, data = self._made(arrays)
-        return narrow.mean_loss(model, data, self.recipe.detector.window, self.recipe.train.seed)
+        return narrow.mean_loss(model, data, self.recipe.detector.window, self._seed)
+
+    @property
+    def _seed(self) -> int:
+        own = self.recipe.compress.seed
+        return self.recipe.train.seed if own is None else own

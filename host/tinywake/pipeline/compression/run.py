@@ -47,7 +47,7 @@ _OWN = {
     "distil": ("first_filters", "filters", "hints"), "blocks": ("blocks",), "channels": ("channels", "rounds"),
     "weights": ("sparsity",), "quantise": (), "cluster": ("values",), "code": (),
 }  # fmt: skip
-_COMMON = ("soft", "temperature", "steps", "learning_rate")
+_COMMON = ("soft", "temperature", "steps", "learning_rate", "seed")
 
 
 @dataclass(frozen=True)
