@@ -19,7 +19,7 @@ from tinywake.pipeline.evaluation.noted import whom_it_hears_badly
 from tinywake.pipeline.evaluation.result import Evaluation, said
 from tinywake.pipeline.evaluation.run import Questions, evaluate
 
-__all__ = ["BUDGETS", "Pooled", "judged", "pooled", "summed"]
+__all__ = ["BUDGETS", "Pooled", "judged", "pooled", "stage_lines", "summed"]
 
 BUDGETS = (0.5, 1.0, 2.0, 5.0)
 
@@ -86,3 +86,14 @@ def summed(curves: Sequence[DetCurve]) -> DetCurve:
         sum(curve.positives for curve in curves),
         sum(curve.hours for curve in curves),
     )
+
+
+def stage_lines(rows: Sequence[tuple[str, DetCurve]]) -> list[str]:
+    """What each stage of `tinywake compress` costs the people of the folds, for a card."""
+    heads = " | ".join(f"missed at {budget:g}/h" for budget in BUDGETS)
+    lines = [f"| these people, after | {heads} | mean |", "|---|" + "--:|" * (len(BUDGETS) + 1)]
+    for stage, curve in rows:
+        missed = [100 * curve.misses_at(budget) for budget in BUDGETS]
+        cells = " | ".join(f"{each:.1f} %" for each in (*missed, sum(missed) / len(missed)))
+        lines.append(f"| {stage} | {cells} |")
+    return lines

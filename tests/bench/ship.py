@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A model of models/ from its recipe, with its card: one command.
 
-    python tests/bench/ship.py ../shared models/NAME [--folds 2] [--target qemu-armv6m] [--skip-folds] [--most 14000]
+    python tests/bench/ship.py ../shared models/NAME [--folds 2] [--measured 2] [--most 14000] [--skip-folds]
 
 Speakers are dealt into folds. The recipe is trained and compressed on everything that a shipped model may be made of,
 and once more for each fold without its people, on whom that network is measured, after every stage, and at the end in
@@ -22,16 +22,14 @@ import re
 import resource
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import speakers
 import words
-from crossfit import BUDGETS, judged, pooled
+from crossfit import judged, pooled, stage_lines
 
 from tinywake.audio.folders import in_validation
 from tinywake.config import load_recipe
-from tinywake.evaluate.metrics import DetCurve
 from tinywake.pipeline.benching import bench
 from tinywake.pipeline.compression.result import CompressResult
 from tinywake.pipeline.compression.run import Asked, compress
@@ -48,33 +46,38 @@ def made(recipe: Path, out: Path, manifest: Path, target: str | None = None) -> 
     return compress(recipe, out / "small", asked, warn=print)
 
 
-def on_people(recipe: Path, out: Path, folds: int, card: Path) -> None:
-    """Note in `card` what trainings that have not met them do with all people."""
-    name = f"people it has not met, by {folds} trainings of the same recipe, each without some of them"
-    small = [made(recipe, out / f"fold{n}", out / f"{n}/train.csv") for n in range(folds)]
-    if len(words.labels_of(small[0].model)) > 1:
-        heard = [words.hear(result.model, out / f"{n}") for n, result in enumerate(small)]
-        section(card, f"Measured on {name}", words.lines(words.decide(*heard)))
-        return
-    after = pooled([judged(result.model, out / f"{n}") for n, result in enumerate(small)])
+def on_people(recipe: Path, out: Path, folds: int, measured: int, card: Path) -> None:
+    """Note in `card` what trainings that have not met them do with the people of the first `measured` folds."""
+    title = f"Measured on people it has not met, by {trainings(folds, measured)}"
+    folders = [(out / f"fold{n}", out / f"{n}") for n in range(measured)]
+    small = [made(recipe, made_in, fold / "train.csv") for made_in, fold in folders]
     stages = [row.stage for row in small[0].rows if row.stage != "code"]  # which changes no score
-    rows = []
-    for number, stage in enumerate(stages):
-        left = [out / f"fold{n}/small/stages/{number}-{stage}/model.twm" for n in range(folds)]
-        each = [judged(model, out / f"{n}", noise=False) for n, model in enumerate(left)]
-        rows.append((stage, pooled(each).curves["clean"]))
-    section(card, f"Measured on {name}", [*after.lines(), "", *stage_lines(rows)])
+    left = {
+        stage: [(made_in / f"small/stages/{number}-{stage}/model.twm", fold) for made_in, fold in folders]
+        for number, stage in enumerate(stages)
+    }
+    if len(words.labels_of(small[0].model)) > 1:
+        after = words.decide(
+            *(words.hear(result.model, fold) for result, (_, fold) in zip(small, folders, strict=True))
+        )
+        each_stage = {stage: words.decide(*(words.hear(*pair) for pair in pairs)) for stage, pairs in left.items()}
+        section(card, title, [*words.lines(after), "", *words.stage_lines(each_stage)])
+        return
+    whole = pooled([judged(result.model, fold) for result, (_, fold) in zip(small, folders, strict=True)])
+    rows = [
+        (stage, pooled([judged(model, fold, noise=False) for model, fold in pairs]).curves["clean"])
+        for stage, pairs in left.items()
+    ]
+    section(card, title, [*whole.lines(), "", *stage_lines(rows)])
 
 
-def stage_lines(rows: Sequence[tuple[str, DetCurve]]) -> list[str]:
-    """What each stage of `tinywake compress` costs the people of the folds."""
-    heads = " | ".join(f"missed at {budget:g}/h" for budget in BUDGETS)
-    lines = [f"| these people, after | {heads} | mean |", "|---|" + "--:|" * (len(BUDGETS) + 1)]
-    for stage, curve in rows:
-        missed = [100 * curve.misses_at(budget) for budget in BUDGETS]
-        cells = " | ".join(f"{each:.1f} %" for each in (*missed, sum(missed) / len(missed)))
-        lines.append(f"| {stage} | {cells} |")
-    return lines
+def trainings(folds: int, measured: int) -> str:
+    """How a card says which of the folds were trained."""
+    if measured == folds:
+        return f"{folds} trainings of the same recipe, each without some of them"
+    if measured == 1:
+        return f"a training of the same recipe without them (fold 0 of {folds})"
+    return f"{measured} trainings of the same recipe, each without some of them (folds 0 to {measured - 1} of {folds})"
 
 
 def settle(model: Path, manifest: Path, label: str, card: Path, kept: Path) -> None:
@@ -129,6 +132,7 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("model", type=Path, help="models/NAME, with recipe.toml")
     parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--measured", type=int, help="of the folds, the first ones; default: all")
     parser.add_argument("--target", default="qemu-armv6m")
     parser.add_argument("--skip-folds", action="store_true")
     parser.add_argument("--most", type=int, default=14_000, help="bytes of the file")
@@ -149,7 +153,7 @@ def main() -> None:
     if asked.skip_folds and kept.exists():
         carry(kept, card)
     else:
-        on_people(recipe, out, asked.folds, card)
+        on_people(recipe, out, asked.folds, asked.measured or asked.folds, card)
     if len(labels) == 1:
         settle(whole.model, out / "all.csv", labels[0], card, asked.model / "model.twm")
     else:

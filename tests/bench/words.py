@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,15 @@ def lines(decided: dict[str, Decided]) -> list[str]:
         "",
         f"Who it hears badly: short words are taken for others ({wrong}).",
     ]
+
+
+def stage_lines(stages: Mapping[str, Mapping[str, Decided]]) -> list[str]:
+    """What each stage of `tinywake compress` costs these people, for a card."""
+    rows = [
+        f"| {stage} | {100 * decided['own'].accuracy:.1f} % | {100 * decided['best'].accuracy:.1f} % |"
+        for stage, decided in stages.items()
+    ]
+    return ["| these people, after | accuracy, threshold in the file | the best threshold |", "|---|--:|--:|", *rows]
 
 
 @dataclass(frozen=True)

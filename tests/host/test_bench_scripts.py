@@ -87,7 +87,13 @@ def test_the_table_of_ingredients_has_means_over_seeds() -> None:
 
 def test_the_card_says_what_each_stage_costs_people() -> None:
     curve = DetCurve(np.full(256, 3), np.zeros(256, np.int64), 12, 1.0)
-    assert ship.stage_lines([("trained", curve)])[-1] == "| trained | 25.0 % | 25.0 % | 25.0 % | 25.0 % | 25.0 % |"
+    assert crossfit.stage_lines([("trained", curve)])[-1] == "| trained | 25.0 % | 25.0 % | 25.0 % | 25.0 % | 25.0 % |"
+
+
+def test_the_card_says_which_folds_were_trained() -> None:
+    assert ship.trainings(2, 2) == "2 trainings of the same recipe, each without some of them"
+    assert ship.trainings(4, 1) == "a training of the same recipe without them (fold 0 of 4)"
+    assert ship.trainings(4, 3).endswith("each without some of them (folds 0 to 2 of 4)")
 
 
 def test_more_recordings_are_the_fewer_and_others_and_nobody_says_the_word_for_the_base() -> None:
@@ -179,6 +185,8 @@ def test_the_highest_output_over_the_threshold_decides_and_any_output_accepts() 
     assert both["own"].right == {"yes": 2, "no": 2, "unknown": 1}  # at 100 neither unknown one is
     assert both["own"].accepts == 155 + 127
     assert both["best"].accuracy >= both["own"].accuracy
+    best = 100 * both["best"].accuracy
+    assert words.stage_lines({"trained": both})[-1] == f"| trained | 58.3 % | {best:.1f} % |"
 
 
 def judged_as(misses: list[int], accepts: list[int], hours: float) -> Evaluation:
