@@ -54,28 +54,25 @@ def table(trained: DetCurve, after: dict[int, DetCurve]) -> list[str]:
     return [*lines, *(f"| {name} | {' | '.join(f'{v:.1f}' for v in row)} |" for name, row in rows.items() if row)]
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def on_people(models: Sequence[Path], out: Path) -> DetCurve:
+    """Each fold's model on the people of its fold, added up."""
+    return summed([judged(model, out / f"{n}", noise=False).curve for n, model in enumerate(models)])
+
+
+def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("out", type=Path, help="build/ship/NAME")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--folds", type=int, default=2)
-    asked = parser.parse_args(given)
-    folds, before, after = range(asked.folds), [], {}
+    asked = parser.parse_args()
+    out, folds, after = asked.out, range(asked.folds), {}
     for seed in asked.seeds:
-        small = [again(asked.recipe, asked.out / f"fold{n}", asked.out / f"{n}/train.csv", seed) for n in folds]
-        before = before or [
-            judged(
-                asked.out / f"fold{n}/stage-seed-{seed}/small/stages/0-trained/model.twm",
-                asked.out / f"{n}",
-                noise=False,
-            )
-            for n in folds
-        ]
-        heard = [judged(result.model, asked.out / f"{n}", noise=False) for n, result in zip(folds, small, strict=True)]
-        after[seed] = summed([each.curve for each in heard])
-        print("\n".join(table(summed([each.curve for each in before]), after)), flush=True)
+        small = [again(asked.recipe, out / f"fold{n}", out / f"{n}/train.csv", seed).model for n in folds]
+        trained = on_people([model.parent / "stages/0-trained/model.twm" for model in small], out)
+        after[seed] = on_people(small, out)
+        print("\n".join(table(trained, after)), flush=True)
 
 
 if __name__ == "__main__":
