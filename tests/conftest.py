@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What a script starts with `&` ignores Ctrl-C, and so would every program that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "on(target): the one emulated board of a test that has no such parameter")
     config.addinivalue_line("markers", "lean(*targets): emulated chips on which make test, too, runs this test")
     config.addinivalue_line("markers", "long: takes too much for emulated chips, even in make test-targets")
