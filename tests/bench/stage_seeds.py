@@ -11,6 +11,7 @@ there is not repeated, and an interrupted one goes on. The recipe must name no f
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from tinywake.pipeline.compression.run import Asked, compress
 
 def seeded(text: str, seed: int) -> str:
     """The recipe with that seed for its stages, and for them alone."""
-    changed = text.replace("\n[compress]\n", f"\n[compress]\nseed = {seed}\n", 1)
-    if changed == text:
+    own = re.sub(r"(?m)(^\[compress\]\n(?:(?!\[).*\n)*?)seed *=.*\n", r"\1", text, count=1)
+    changed = own.replace("\n[compress]\n", f"\n[compress]\nseed = {seed}\n", 1)
+    if changed == own:
         raise SystemExit("the recipe has no line [compress]")
     return changed
 

@@ -49,9 +49,12 @@ def measure(model: Path, fold: Path, noise: bool) -> dict[str, Any]:
 
 def seeded(recipe: Path, seed: int) -> str:
     """The recipe with another seed, to be written anywhere: its `base` is found from there too."""
-    text, count = re.subn(r"(?m)^seed *=.*$", f"seed = {seed}", recipe.read_text(encoding="utf-8"))
-    if count != 1:
-        raise SystemExit(f"{recipe}: {count} lines begin with `seed =`; one is needed, in [train]")
+    text = recipe.read_text(encoding="utf-8")
+    table = re.search(r"(?ms)^\[train\]\n.*?(?=^\[|\Z)", text)
+    changed, count = re.subn(r"(?m)^seed *=.*$", f"seed = {seed}", table[0] if table else "")
+    if not table or count != 1:
+        raise SystemExit(f"{recipe}: {count} lines begin with `seed =` in [train]; one is needed")
+    text = text[: table.start()] + changed + text[table.end() :]
     return re.sub(r'(?m)^base *= *"([^"]*)"', lambda found: f'base = "{(recipe.parent / found[1]).resolve()}"', text)
 
 

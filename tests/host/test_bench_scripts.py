@@ -55,7 +55,9 @@ def test_a_recipe_without_a_seed_is_refused_and_its_base_is_found(tmp_path: Path
     path = tmp_path / "recipe.toml"
     path.write_text('[train]\nseed = 1\nseeds = 2\nbase = "../w/weights.npz"\n')
     assert study.seeded(path, 7) == f'[train]\nseed = 7\nseeds = 2\nbase = "{tmp_path.parent}/w/weights.npz"\n'
-    path.write_text("[train]\nsteps = 1\n")
+    path.write_text("[train]\nseed = 1\n[compress]\nseed = 3\n")
+    assert study.seeded(path, 7) == "[train]\nseed = 7\n[compress]\nseed = 3\n"
+    path.write_text("[train]\nsteps = 1\n[compress]\nseed = 3\n")
     with pytest.raises(SystemExit, match="0 lines begin with"):
         study.seeded(path, 7)
 
@@ -241,5 +243,6 @@ def test_what_stages_cost_is_told_from_chance() -> None:
 def test_the_stages_alone_are_seeded() -> None:
     text = "[train]\nseed = 1\n\n[compress]\nsteps = 5\n"
     assert stage_seeds.seeded(text, 9) == "[train]\nseed = 1\n\n[compress]\nseed = 9\nsteps = 5\n"
+    assert stage_seeds.seeded(stage_seeds.seeded(text, 9), 8) == stage_seeds.seeded(text, 8)
     with pytest.raises(SystemExit, match=r"no line \[compress\]"):
         stage_seeds.seeded("[train]\nseed = 1\n", 9)
