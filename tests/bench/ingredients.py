@@ -20,7 +20,6 @@ import study
 
 _SHARE = 0.4  # of the recipe's streams and steps
 _SHORTENED = ("positive_streams", "negative_streams", "steps")
-TABLE = r"(?ms)^\[{}\]\n.*?(?=^\[|\Z)"
 _NEAR = r"(?ms)^near = \[.*?^\]\n|^near = [^\n]*\n"
 _AS_SPOKEN = """[augment]
 speed = [1.0, 1.0]
@@ -34,10 +33,10 @@ clipping = 0.0
 
 Change = Callable[[str], str]
 WITHOUT: dict[str, Change] = {
-    "teacher": lambda text: _less(text, TABLE.format("teacher"), ""),
-    "conversions of recordings": lambda text: _less(text, TABLE.format("conversion"), ""),
+    "teacher": lambda text: _less(text, study.TABLE.format("teacher"), ""),
+    "conversions of recordings": lambda text: _less(text, study.TABLE.format("conversion"), ""),
     "near words": lambda text: _less(_less(text, _NEAR, ""), r"(?m)^near = \d+$", "near = 0"),
-    "rooms, noise and microphones": lambda text: _less(text, TABLE.format("augment"), _AS_SPOKEN),
+    "rooms, noise and microphones": lambda text: _less(text, study.TABLE.format("augment"), _AS_SPOKEN),
 }
 
 
@@ -51,7 +50,7 @@ def _less(text: str, pattern: str, instead: str) -> str:
 def shortened(text: str) -> str:
     """The recipe with fewer streams and steps, and neither search nor compression."""
     for table in ("compress", "search"):
-        text = re.sub(TABLE.format(table), "", text, count=1)
+        text = re.sub(study.TABLE.format(table), "", text, count=1)
 
     def less(found: re.Match[str]) -> str:
         return f"{found[1]} = {round(_SHARE * int(found[2]))}"

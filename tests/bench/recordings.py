@@ -47,7 +47,7 @@ def drawn(rows: list[speakers.Row], labels: list[str], count: int, seed: int) ->
 
 def beginnings(text: str, base: Path) -> dict[str, str]:
     """The recipe, from nothing, from the base network, and with its teacher."""
-    alone = re.sub(ingredients.TABLE.format("teacher"), "", text, count=1)
+    alone = re.sub(study.TABLE.format("teacher"), "", text, count=1)
     found = {"nothing": alone, "base": re.sub(r"(?m)^\[train\]\n", f'[train]\nbase = "{base.resolve()}"\n', alone)}
     return found if alone == text else {**found, "teacher": text}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from crossfit import BUDGETS, judged, summed
+from study import TABLE
 
 from tinywake.evaluate.metrics import DetCurve
 from tinywake.pipeline.compression.result import CompressResult
@@ -25,7 +26,7 @@ from tinywake.pipeline.compression.run import Asked, compress
 
 def seeded(text: str, seed: int) -> str:
     """The recipe with that seed for its stages, and for them alone."""
-    own = re.sub(r"(?m)(^\[compress\]\n(?:(?!\[).*\n)*?)seed *=.*\n", r"\1", text, count=1)
+    own = re.sub(TABLE.format("compress"), lambda table: re.sub(r"(?m)^seed *=.*\n", "", table[0]), text)
     changed = own.replace("\n[compress]\n", f"\n[compress]\nseed = {seed}\n", 1)
     if changed == own:
         raise SystemExit("the recipe has no line [compress]")

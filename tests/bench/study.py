@@ -24,6 +24,7 @@ from tinywake.pipeline.evaluation.run import Questions, evaluate
 from tinywake.pipeline.training.run import train
 
 BUDGETS = (0.5, 1.0, 2.0, 5.0)
+TABLE = r"(?ms)^\[{}\]\n.*?(?=^\[|\Z)"  # of a recipe, by its name
 
 
 def figures(curve: DetCurve) -> dict[str, float]:
@@ -50,7 +51,7 @@ def measure(model: Path, fold: Path, noise: bool) -> dict[str, Any]:
 def seeded(recipe: Path, seed: int) -> str:
     """The recipe with another seed, to be written anywhere: its `base` is found from there too."""
     text = recipe.read_text(encoding="utf-8")
-    table = re.search(r"(?ms)^\[train\]\n.*?(?=^\[|\Z)", text)
+    table = re.search(TABLE.format("train"), text)
     changed, count = re.subn(r"(?m)^seed *=.*$", f"seed = {seed}", table[0] if table else "")
     if not table or count != 1:
         raise SystemExit(f"{recipe}: {count} lines begin with `seed =` in [train]; one is needed")

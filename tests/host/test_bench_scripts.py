@@ -1,4 +1,4 @@
-"""The scripts of tests/bench that make what others train on."""
+"""The scripts of tests/bench that make what others train on, and are measured by."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tinywake.audio.clips import read_clip, write_clip
 from tinywake.config import load_recipe
 from tinywake.evaluate.det.latency import Latency
 from tinywake.evaluate.metrics import DetCurve
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 import crossfit
 import ingredients
 import recordings
+import rooms
 import ship
 import speakers
 import stage_seeds
@@ -246,3 +248,38 @@ def test_the_stages_alone_are_seeded() -> None:
     assert stage_seeds.seeded(stage_seeds.seeded(text, 9), 8) == stage_seeds.seeded(text, 8)
     with pytest.raises(SystemExit, match=r"no line \[compress\]"):
         stage_seeds.seeded("[train]\nseed = 1\n", 9)
+
+
+@pytest.fixture
+def fold_of_noise(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(2)
+    for name, clips in (("positives", ("a", "b")), ("negatives", ("c",))):
+        for clip in clips:
+            sound = rng.standard_normal(8000) * np.repeat(rng.uniform(0, 6000, 20), 400)
+            write_clip(tmp_path / "clips" / f"{clip}.wav", sound.astype(np.int16))
+        lines = "".join(f"../clips/{clip}.wav,{name},ann\n" for clip in clips)
+        (tmp_path / "0").mkdir(exist_ok=True)
+        (tmp_path / "0" / f"{name}.csv").write_text(f"file,transcript,speaker\n{lines}")
+    return tmp_path / "0"
+
+
+def test_a_fold_moves_into_rooms(fold_of_noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def moved(out: Path) -> dict[str, np.ndarray]:
+        monkeypatch.setattr(sys, "argv", ["rooms.py", str(fold_of_noise), "-o", str(out)])
+        rooms.main()
+        found = {}
+        for name in ("positives", "negatives"):
+            with (out / "0" / f"{name}.csv").open(newline="") as file:
+                for row in csv.DictReader(file):
+                    assert (row["transcript"], row["speaker"]) == (name, "ann")
+                    found[Path(row["file"]).stem[-1]] = read_clip(Path(row["file"]))
+        return found
+
+    first, again = moved(tmp_path / "x"), moved(tmp_path / "y")
+    assert sorted(first) == ["a", "b", "c"]
+    for clip, sound in first.items():
+        spoken = read_clip(tmp_path / "clips" / f"{clip}.wav")
+        assert len(sound) == len(spoken)
+        assert np.array_equal(sound, again[clip])
+        alike = np.corrcoef(spoken, sound)[0, 1]
+        assert alike < 0.9, "the room and the capsule are heard"
