@@ -15,11 +15,12 @@ import numpy as np
 from tinywake.evaluate.det.bounds import miss_bounds
 from tinywake.evaluate.det.speakers import SpeakerShare
 from tinywake.evaluate.metrics import DetCurve
+from tinywake.evaluate.plots import Trust, plot_det
 from tinywake.pipeline.evaluation.noted import whom_it_hears_badly
 from tinywake.pipeline.evaluation.result import Evaluation, said
 from tinywake.pipeline.evaluation.run import Questions, evaluate
 
-__all__ = ["BUDGETS", "Pooled", "judged", "pooled", "stage_lines", "summed"]
+__all__ = ["BUDGETS", "Pooled", "each_at_its_own", "judged", "pooled", "stage_lines", "summed"]
 
 BUDGETS = (0.5, 1.0, 2.0, 5.0)
 
@@ -56,6 +57,13 @@ class Pooled:
         ]
         return [*rows, "", whom_it_hears_badly(shares, at)]
 
+    def plot(self, path: Path, title: str) -> None:
+        """Every condition's curve as a PNG; the band is that of the clean one."""
+        clean = self.curves["clean"]
+        trust = {"clean": Trust(self.miss_bounds, [clean.threshold_for(BUDGETS[0])])}
+        curves = {name + ("" if name == "clean" else ", 10 dB"): curve for name, curve in self.curves.items()}
+        plot_det(curves, path, title, trust)
+
     @property
     def miss_bounds(self) -> np.ndarray | None:
         """Of the clean curve, [2, 256], as `tinywake eval` has them."""
@@ -76,6 +84,19 @@ def pooled(parts: Sequence[Evaluation]) -> Pooled:
         curves[cells[0].kind] = summed([cell.curve for cell in cells])
     missed, clips = (np.concatenate(each) for each in zip(*(part.each for part in parts if part.each), strict=True))
     return Pooled(curves, missed, clips)
+
+
+def each_at_its_own(parts: Sequence[Evaluation], thresholds: Sequence[int]) -> str:
+    """For a card: what becomes of the people where each training has a threshold that was chosen without them."""
+    heard = [(part, part.each, at) for part, at in zip(parts, thresholds, strict=True) if part.each]
+    missed = np.concatenate([each[0][:, [at]] for _, each, at in heard])
+    clips = np.concatenate([each[1] for _, each, _ in heard])
+    accepted = sum(int(part.curve.false_accepts[at]) for part, _, at in heard)
+    hours = sum(part.curve.hours for part, _, _ in heard)
+    curve = DetCurve(missed.sum(axis=0), np.array([accepted]), int(clips.sum()), hours)
+    share, counted = said(curve, miss_bounds(missed, clips), 0)
+    chosen = ", ".join(str(at) for at in thresholds)
+    return f"missed, clean: {share}; false accepts: {counted}; thresholds {chosen}"
 
 
 def summed(curves: Sequence[DetCurve]) -> DetCurve:

@@ -6,11 +6,12 @@
 Speakers are dealt into folds. The recipe is trained and compressed on everything that a shipped model may be made of,
 and once more for each fold without its people, on whom that network is measured, after every stage, and at the end in
 household noise and babble too: so everybody is judged by a network that has not met them. CARD.md says of the first
-what it is and whose recordings it is made of, and has the figures of the others together. `--skip-folds` keeps the
-figures that are in the card.
+what it is and whose recordings it is made of, and has the figures of the others together, and people.png their
+curves. `--skip-folds` keeps the figures that are in the card.
 
 The threshold of a single word is the lowest that keeps two false accepts an hour on the talk of those people of the
-manifest who trained nothing: synthetic voices, which choose one in training, say little about people.
+manifest who trained nothing: synthetic voices, which choose one in training, say little about people. Each fold's
+network gets one by the same rule, from its own manifest; what becomes of the fold's people at it is in the card, too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import speakers
 import words
-from crossfit import judged, pooled, stage_lines
+from crossfit import each_at_its_own, judged, pooled, stage_lines
 
 from tinywake.audio.folders import in_validation
 from tinywake.config import load_recipe
@@ -35,6 +36,7 @@ from tinywake.pipeline.compression.result import CompressResult
 from tinywake.pipeline.compression.run import Asked, compress
 from tinywake.pipeline.credits import refuse_unshippable
 from tinywake.pipeline.evaluation.keep import keep_threshold
+from tinywake.pipeline.evaluation.result import Evaluation
 from tinywake.pipeline.evaluation.run import Questions, evaluate
 
 _ALLOWED = 2.0  # false accepts an hour, on people who trained nothing
@@ -47,7 +49,10 @@ def made(recipe: Path, out: Path, manifest: Path, target: str | None = None) -> 
 
 
 def on_people(recipe: Path, out: Path, folds: int, measured: int, card: Path) -> None:
-    """Note in `card` what trainings that have not met them do with the people of the first `measured` folds."""
+    """Note in `card` what trainings that have not met them do with the people of the first `measured` folds.
+
+    For a single word, people.png beside it has the curves.
+    """
     title = f"Measured on people it has not met, by {trainings(folds, measured)}"
     folders = [(out / f"fold{n}", out / f"{n}") for n in range(measured)]
     small = [made(recipe, made_in, fold / "train.csv") for made_in, fold in folders]
@@ -56,19 +61,31 @@ def on_people(recipe: Path, out: Path, folds: int, measured: int, card: Path) ->
         stage: [(made_in / f"small/stages/{number}-{stage}/model.twm", fold) for made_in, fold in folders]
         for number, stage in enumerate(stages)
     }
-    if len(words.labels_of(small[0].model)) > 1:
+    labels = words.labels_of(small[0].model)
+    if len(labels) > 1:
         after = words.decide(
             *(words.hear(result.model, fold) for result, (_, fold) in zip(small, folders, strict=True))
         )
         each_stage = {stage: words.decide(*(words.hear(*pair) for pair in pairs)) for stage, pairs in left.items()}
         section(card, title, [*words.lines(after), "", *words.stage_lines(each_stage)])
         return
-    whole = pooled([judged(result.model, fold) for result, (_, fold) in zip(small, folders, strict=True)])
+    parts = [judged(result.model, fold) for result, (_, fold) in zip(small, folders, strict=True)]
+    whole = pooled(parts)
+    whole.plot(card.with_name("people.png"), f'"{labels[0]}", people it has not met')
+    chosen = [
+        by_the_rule(result.model, fold / "train.csv", fold / "positives.csv", labels[0]).at
+        for result, (_, fold) in zip(small, folders, strict=True)
+    ]
+    at_the_rule = [
+        "The table's thresholds are chosen on the sound that they are judged by, which flatters. With what the rule of",
+        f"the file's threshold (below) gives each training without these people: {each_at_its_own(parts, chosen)}.",
+        "The curves are people.png.",
+    ]
     rows = [
         (stage, pooled([judged(model, fold, noise=False) for model, fold in pairs]).curves["clean"])
         for stage, pairs in left.items()
     ]
-    section(card, title, [*whole.lines(), "", *stage_lines(rows)])
+    section(card, title, [*whole.lines(), "", *at_the_rule, "", *stage_lines(rows)])
 
 
 def trainings(folds: int, measured: int) -> str:
@@ -80,15 +97,20 @@ def trainings(folds: int, measured: int) -> str:
     return f"{measured} trainings of the same recipe, each without some of them (folds 0 to {measured - 1} of {folds})"
 
 
-def settle(model: Path, manifest: Path, label: str, card: Path, kept: Path) -> None:
-    """Write the model to `kept` with a threshold by people who trained nothing, and say so in its card."""
+def by_the_rule(model: Path, manifest: Path, clips: Path, label: str) -> Evaluation:
+    """The model at the threshold that people of a manifest who trained nothing allow; spared.csv has their talk."""
     with manifest.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if not row["synthetic"] and row["transcript"] != "noise"]
     spared = [row for row in rows if in_validation(row["speaker"]) and row["split"] != "train"]
     talk = [row for row in spared if not speakers.any_in([speakers.plain(label)], row["transcript"])]
-    listed, words_of = manifest.parent / "spared.csv", manifest.parent / "word.csv"
+    listed = manifest.parent / "spared.csv"
     speakers.write(listed, talk)
-    judged = evaluate([model], [words_of], [listed], Questions(budgets=(_ALLOWED,))).models[0]
+    return evaluate([model], [clips], [listed], Questions(budgets=(_ALLOWED,))).models[0]
+
+
+def settle(model: Path, manifest: Path, label: str, card: Path, kept: Path) -> None:
+    """Write the model to `kept` with a threshold by people who trained nothing, and say so in its card."""
+    judged = by_the_rule(model, manifest, manifest.parent / "word.csv", label)
     print(keep_threshold(judged, model, kept))
     text = card.read_text(encoding="utf-8")
     text = re.sub(r"over \d+/256", f"over {judged.at}/256", text, count=1)
@@ -96,7 +118,9 @@ def settle(model: Path, manifest: Path, label: str, card: Path, kept: Path) -> N
     text = re.sub(r"(?m)^\| file \| [\d,]+ bytes", f"| file | {size:,} bytes", text, count=1)
     text = text.replace("At the threshold in the file: ", "At the threshold that training chose: ", 1)
     card.write_text(text, encoding="utf-8")
-    people, hours = len({row["speaker"] for row in talk}), judged.curve.hours
+    with (manifest.parent / "spared.csv").open(newline="", encoding="utf-8") as file:
+        people = len({row["speaker"] for row in csv.DictReader(file)})
+    hours = judged.curve.hours
     section(card, "Threshold", [
         f"The threshold in the file, {judged.at}, is the lowest with at most {_ALLOWED:g} false accepts an hour in "
         f"{hours:.2f} h of talk of {people} people who trained",
@@ -159,8 +183,9 @@ def main() -> None:
     else:
         shutil.copyfile(whole.model, asked.model / "model.twm")
     section(card, "On a board", cost(asked.model / "model.twm", asked.target))
-    for name in ("det.png", "compress.png", "CARD.md"):
-        shutil.copyfile(out / "whole/small" / name, asked.model / name)
+    for name in ("det.png", "compress.png", "people.png", "CARD.md"):
+        if (made_here := out / "whole/small" / name).exists():
+            shutil.copyfile(made_here, asked.model / name)
 
 
 def carry(kept: Path, card: Path) -> None:

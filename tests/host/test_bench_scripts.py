@@ -218,6 +218,16 @@ def test_folds_are_added_up_at_the_same_threshold() -> None:
     assert "| 0.5 | 90 | 0.0 %" in text
 
 
+def test_people_are_judged_at_thresholds_chosen_without_them(tmp_path: Path) -> None:
+    parts = [judged_as([200, 100], [150], 1.0), judged_as([220, 180], [160, 90], 3.0)]
+    # 100 is not over 140, 180 not over 190; 150 is over 140, neither 160 nor 90 over 190
+    line = crossfit.each_at_its_own(parts, [140, 190])
+    assert line.startswith("missed, clean: 50.0 % (0.0-100.0); false accepts: 1 (0.25; ")
+    assert line.endswith("; thresholds 140, 190")
+    crossfit.pooled(parts).plot(tmp_path / "people.png", "w")
+    assert (tmp_path / "people.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_sections_of_a_card_are_replaced_and_carried(tmp_path: Path) -> None:
     old, new = tmp_path / "old.md", tmp_path / "new.md"
     old.write_text("# w\n\nold\n")
