@@ -7,6 +7,9 @@ FOLD is a folder that speakers.py wrote. So many of its recordings of the word t
 other speech; the base network is trained on the latter alone. Each count is tried from nothing and from the base, and
 with the recipe's teacher where it has one, by a short recipe. Every run is a line of results.jsonl, as study.py writes
 it; one that is there is not repeated, and an interrupted training goes on.
+
+`--base-of DIR` begins with the base network that a run in DIR has left, which must not have met whom the fold judges
+(`speakers.py --met DIR/others.csv`).
 """
 
 from __future__ import annotations
@@ -52,6 +55,15 @@ def beginnings(text: str, base: Path) -> dict[str, str]:
     return found if alone == text else {**found, "teacher": text}
 
 
+def base_of(out: Path, fold: Path) -> Path:
+    """The base network of another run, if it has met nobody of this fold."""
+    judged = speakers.speakers_in(fold / "positives.csv") | speakers.speakers_in(fold / "negatives.csv")
+    both = judged & speakers.speakers_in(out / "others.csv")
+    if both:
+        raise SystemExit(f"{out}: its base network has met {len(both)} people whom {fold} judges ({min(both)})")
+    return out / "base/weights.npz"
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,6 +72,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, help="a folder")
     parser.add_argument("--counts", type=int, nargs="+", default=[0, 5, 20, 100])
     parser.add_argument("--beginnings", nargs="+", choices=_BEGINNINGS, default=_BEGINNINGS)
+    parser.add_argument("--base-of", type=Path, help="another run's folder; default: a base network is trained")
     parser.add_argument("--seeds", type=int, default=1)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -68,10 +81,11 @@ def main() -> None:
     labels = list(load_recipe(asked.recipe).labels)
     others, results = asked.out / "others.csv", asked.out / "results.jsonl"
     speakers.write(others, drawn(rows, labels, 0, 0))
-    if "base" in asked.beginnings:
-        print("\n".join(train_base(asked.recipe, asked.out / "base", [others]).lines()), flush=True)
+    base = asked.out / "base/weights.npz" if asked.base_of is None else base_of(asked.base_of, asked.fold)
+    if "base" in asked.beginnings and asked.base_of is None:
+        print("\n".join(train_base(asked.recipe, base.parent, [others]).lines()), flush=True)
     short = ingredients.shortened(asked.recipe.read_text(encoding="utf-8"))
-    texts = beginnings(short, asked.out / "base/weights.npz")
+    texts = beginnings(short, base)
     for seed in range(1, asked.seeds + 1):  # a whole seed first: an unfinished table compares like with like
         for count in asked.counts:
             fold = asked.out / f"{asked.fold.resolve().name}-{count}-{seed}"

@@ -3,11 +3,13 @@
 
     python tests/bench/speakers.py ../shared computer -o build/study --folds 2
     python tests/bench/speakers.py ../shared yes no stop -o build/study --folds 4 --clean
+    python tests/bench/speakers.py ../shared voyager -o build/voyager --clean --met build/recordings/others.csv
 
 ../shared holds speech/, speech-more/ and speech-voices/, each with a MANIFEST.csv. A speaker is in one fold alone, with
 every clip of every word. Nobody is measured with a voice from a synthesiser, nor with one of two copies of a sound.
 `clean` leaves out of training what a shipped model must not be made of: voices whose licence forbids derivatives, the
-GPL, and share-alike unless the word itself is said there.
+GPL, and share-alike unless the word itself is said there. Who is in a manifest of `--met`, which a base network has
+been trained on, is judged in no fold and trains in all.
 """
 
 from __future__ import annotations
@@ -108,8 +110,13 @@ def shippable(rows: list[Row], words: list[str]) -> list[Row]:
     ]  # fmt: skip
 
 
-def deal(shared: Path, words: list[str], folder: Path, count: int, *, clean: bool) -> None:
-    """Write FOLD/train.csv, positives.csv, negatives.csv and noise.csv for each fold, and all.csv to ship a model."""
+def deal(
+    shared: Path, words: list[str], folder: Path, count: int, *, clean: bool, met: frozenset[str] = frozenset()
+) -> None:
+    """Write FOLD/train.csv, positives.csv, negatives.csv and noise.csv for each fold, and all.csv to ship a model.
+
+    met: speakers who are in no fold.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     words = [plain(word) for word in words]
     rows = rows_of(shared)
@@ -122,7 +129,11 @@ def deal(shared: Path, words: list[str], folder: Path, count: int, *, clean: boo
             says[row["speaker"]] += 1
         else:
             lasts[row["speaker"]] += float(row["seconds"])  # type: ignore[assignment]
-    fold = folds_of(says, {name: seconds for name, seconds in lasts.items() if name not in says}, count)
+    fold = folds_of(
+        {name: clips for name, clips in says.items() if name not in met},
+        {name: seconds for name, seconds in lasts.items() if name not in says and name not in met},
+        count,
+    )
     for row in rows:  # few people say the word: none of them is spared, others and synthetic voices choose
         row["split"] = "train" if row["speaker"] in says and len(says) < ENOUGH else ""
     training = shippable(rows, words) if clean else rows
@@ -141,6 +152,14 @@ def deal(shared: Path, words: list[str], folder: Path, count: int, *, clean: boo
         write(here / "noise.csv", household)
 
 
+def speakers_in(manifest: Path | None) -> frozenset[str]:
+    """Everybody in a manifest."""
+    if manifest is None:
+        return frozenset()
+    with manifest.open(newline="", encoding="utf-8") as file:
+        return frozenset(row["speaker"] for row in csv.DictReader(file))
+
+
 def any_in(words: list[str], text: str) -> bool:
     """Whether one of the words, as `plain` writes them, is in a transcript."""
     return any(f" {word} " in f" {plain(text)} " for word in words)
@@ -153,5 +172,6 @@ if __name__ == "__main__":
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--clean", action="store_true")
+    parser.add_argument("--met", type=Path, help="a manifest; its speakers are judged in no fold")
     asked = parser.parse_args()
-    deal(asked.shared, asked.words, asked.out, asked.folds, clean=asked.clean)
+    deal(asked.shared, asked.words, asked.out, asked.folds, clean=asked.clean, met=speakers_in(asked.met))

@@ -44,6 +44,14 @@ def shared(root: Path, voices: list[str]) -> Path:
     return root
 
 
+def talkers(root: Path) -> None:
+    """Two people more, who never say a word alone."""
+    for number, (name, word) in enumerate((("dan", "milk"), ("eve", "no tea"))):
+        soundfile.write(root / f"speech/more{number}.wav", np.full(8000, 9 + number, np.int16), 16000)
+        with (root / "speech/MANIFEST.csv").open("a", newline="") as file:
+            csv.writer(file).writerow([f"more{number}.wav", word, name, "CC0-1.0", "speech@1", "0.5"])
+
+
 def test_one_person_is_one_speaker_whatever_the_engine(tmp_path: Path) -> None:
     # Bug: a voice validated while the same person, in another engine, trained.
     voices = ["rhvoice_slt", "mary_cmu-rms", "rhvoice_alan", "mary_cmu-bdl", "rhvoice_bdl", "rhvoice_clb"]
@@ -135,6 +143,17 @@ def test_a_recipe_begins_with_nothing_the_base_and_its_teacher(tmp_path: Path) -
     assert list(recordings.beginnings(each["nothing"], tmp_path / "weights.npz")) == ["nothing", "base"]
 
 
+def test_a_base_network_that_has_met_the_judges_is_refused(tmp_path: Path) -> None:
+    fold, other = tmp_path / "0", tmp_path / "other"
+    for folder, name, who in ((fold, "positives", "ann"), (fold, "negatives", "bob"), (other, "others", "cy")):
+        folder.mkdir(exist_ok=True)
+        speakers.write(folder / f"{name}.csv", [{"file": "x.wav", "transcript": "tea", "speaker": who}])
+    assert recordings.base_of(other, fold) == other / "base/weights.npz"
+    speakers.write(fold / "negatives.csv", [{"file": "x.wav", "transcript": "tea", "speaker": "cy"}])
+    with pytest.raises(SystemExit, match=r"met 1 people whom .*0 judges \(cy\)"):
+        recordings.base_of(other, fold)
+
+
 def test_several_words_are_dealt_together_and_a_shipped_model_gets_none_that_binds_it(tmp_path: Path) -> None:
     # Bug: a manifest that names the licences of all its voices in one cell kept every one of them out, or none.
     root = shared(tmp_path, ["rhvoice_clb", "rhvoice_spomenka", "mary_dfki-spike", "pico_en-GB"])
@@ -142,10 +161,7 @@ def test_several_words_are_dealt_together_and_a_shipped_model_gets_none_that_bin
     manifest.write_text(manifest.read_text().replace("CC0-1.0", "CC BY-SA 4.0"))
     voices = root / "speech-voices/MANIFEST.csv"
     voices.write_text(voices.read_text().replace("CC0-1.0", '"clb any use; spomenka GPL-3; dfki CC BY-ND"'))
-    for number, (name, word) in enumerate((("dan", "milk"), ("eve", "no tea"))):  # who never say a word alone
-        soundfile.write(root / f"speech/more{number}.wav", np.full(8000, 9 + number, np.int16), 16000)
-        with (root / "speech/MANIFEST.csv").open("a", newline="") as file:
-            csv.writer(file).writerow([f"more{number}.wav", word, name, "CC0-1.0", "speech@1", "0.5"])
+    talkers(root)
     speakers.deal(root, ["computer", "Tea"], tmp_path / "out", 2, clean=True)
     with (tmp_path / "out/all.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -158,6 +174,22 @@ def test_several_words_are_dealt_together_and_a_shipped_model_gets_none_that_bin
     assert [{row["transcript"] for row in rows} for rows in judged] == [{"computer", "tea"}, {"computer", "tea"}]
     others = [row for fold in (0, 1) for row in csv.DictReader((tmp_path / f"out/{fold}/negatives.csv").open())]
     assert [row["transcript"] for row in others] == ["milk"]
+
+
+def test_who_is_known_already_judges_nobody_and_trains_everywhere(tmp_path: Path) -> None:
+    root, known = shared(tmp_path, ["rhvoice_clb"]), tmp_path / "known.csv"
+    talkers(root)
+    speakers.write(known, [{"file": "x.wav", "transcript": "milk", "speaker": "ann"}])
+    assert speakers.speakers_in(known) == {"ann"}
+    speakers.deal(root, ["computer"], tmp_path / "out", 2, clean=False, met=speakers.speakers_in(known))
+    for fold in (0, 1):
+        of = {
+            name: {row["speaker"] for row in csv.DictReader((tmp_path / f"out/{fold}/{name}.csv").open())}
+            for name in ("train", "positives", "negatives")
+        }
+        assert "ann" in of["train"]
+        assert of["positives"]
+        assert "ann" not in of["positives"] | of["negatives"]
 
 
 @pytest.mark.parametrize(
