@@ -31,6 +31,7 @@ from crossfit import each_at_its_own, judged, pooled, stage_lines
 
 from tinywake.audio.folders import in_validation
 from tinywake.config import load_recipe
+from tinywake.evaluate.plots import plot_det
 from tinywake.pipeline.benching import bench
 from tinywake.pipeline.compression.result import CompressResult
 from tinywake.pipeline.compression.run import Asked, compress
@@ -51,7 +52,7 @@ def made(recipe: Path, out: Path, manifest: Path, target: str | None = None) -> 
 def on_people(recipe: Path, out: Path, folds: int, measured: int, card: Path) -> None:
     """Note in `card` what trainings that have not met them do with the people of the first `measured` folds.
 
-    For a single word, people.png beside it has the curves.
+    people.png beside it has the curves.
     """
     title = f"Measured on people it has not met, by {trainings(folds, measured)}"
     folders = [(out / f"fold{n}", out / f"{n}") for n in range(measured)]
@@ -63,11 +64,18 @@ def on_people(recipe: Path, out: Path, folds: int, measured: int, card: Path) ->
     }
     labels = words.labels_of(small[0].model)
     if len(labels) > 1:
-        after = words.decide(
-            *(words.hear(result.model, fold) for result, (_, fold) in zip(small, folders, strict=True))
-        )
+        grid = [words.conditions(fold) for _, fold in folders]
+        heard = {
+            kind: [
+                words.hear(result.model, fold, each[kind])
+                for result, (_, fold), each in zip(small, folders, grid, strict=True)
+            ]
+            for kind in grid[0]
+        }
+        plot_det({kind: words.curve_of(parts) for kind, parts in heard.items()}, card.with_name("people.png"),
+                 f"{len(labels)} words, people it has not met")  # fmt: skip
         each_stage = {stage: words.decide(*(words.hear(*pair) for pair in pairs)) for stage, pairs in left.items()}
-        section(card, title, [*words.lines(after), "", *words.stage_lines(each_stage)])
+        section(card, title, [*words.lines(heard), "The curves are people.png.", "", *words.stage_lines(each_stage)])
         return
     parts = [judged(result.model, fold) for result, (_, fold) in zip(small, folders, strict=True)]
     whole = pooled(parts)

@@ -5,7 +5,7 @@
 
 FOLD is a folder that speakers.py wrote. A clip is the word whose windowed mean rises highest, if that exceeds the
 threshold, else unknown; positives.csv holds the words, and clips of negatives.csv that last up to two seconds are
-"unknown". All of negatives.csv counts for false accepts an hour.
+"unknown". All of negatives.csv counts for false accepts an hour. In quiet, and at 10 dB in household noise and babble.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from crossfit import summed
 from numpy.typing import NDArray
 
 from tinywake.audio.clips import RATE, read_clip
 from tinywake.audio.folders import plain
 from tinywake.compiler.twm.unpack import unpack
-from tinywake.evaluate.metrics import count_each, poisson_bounds, sums
-from tinywake.evaluate.sounds.clipset import rows_of
+from tinywake.evaluate.metrics import DetCurve, count_each, poisson_bounds, sums
+from tinywake.evaluate.sounds.clipset import clip_set, rows_of
+from tinywake.evaluate.sounds.noise import Condition, mix
 from tinywake.evaluate.sounds.quiet import framed
 from tinywake.pipeline.evaluation.contenders import contenders_of
+from tinywake.pipeline.evaluation.run import Questions, conditions_of
 
 _SHORT_S = 2.0  # a clip of other talk up to this long is one "unknown" word
 _UNKNOWN = "unknown"
+_BUDGETS = (5.0, 20.0, 60.0)  # false accepts an hour, of all outputs together
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,9 @@ def labels_of(model: Path) -> list[str]:
     return [] if detector is None else [label.name for label in detector.labels]
 
 
-def lines(decided: dict[str, Decided]) -> list[str]:
-    """For a card: words and unknown, false accepts, and which words are taken for which."""
+def lines(heard: Mapping[str, Sequence[Means]]) -> list[str]:
+    """For a card: words and unknown, in quiet and in noise, false accepts, and which words are taken for which."""
+    decided = decide(*heard["clean"])
     own, best = decided["own"], decided["best"]
     low, high = poisson_bounds(own.accepts, own.hours)
     said = ", ".join(f"{word} {own.right[word]} of {count}" for word, count in sorted(own.clips.items()))
@@ -86,8 +91,32 @@ def lines(decided: dict[str, Decided]) -> list[str]:
         f"At the threshold in the file: {said}. {own.accepts} false accepts in {own.hours:.2f} h of other talk "
         f"({low:.0f} to {high:.0f} an hour at 95 %): for after a wake word or a button.",
         "",
+        *_noise_lines(heard),
+        "",
         f"Who it hears badly: short words are taken for others ({wrong}).",
     ]
+
+
+def _noise_lines(heard: Mapping[str, Sequence[Means]]) -> list[str]:
+    heads = " | ".join(f"at {budget:g}/h" for budget in _BUDGETS)
+    rows = [
+        "Words that are missed or taken for another, at the threshold that keeps so many false accepts an hour on the",
+        "same sound:",
+        "",
+        f"| sound | accuracy, threshold in the file | false accepts an hour there | {heads} |",
+        "|---|--:|--:|" + "--:|" * len(_BUDGETS),
+    ]
+    for kind, parts in heard.items():
+        own, curve = decide(*parts)["own"], curve_of(parts)
+        missed = " | ".join(f"{100 * curve.misses_at(budget):.1f} %" for budget in _BUDGETS)
+        name = kind if kind == "clean" else f"{kind}, 10 dB"
+        rows.append(f"| {name} | {100 * own.accuracy:.1f} % | {own.accepts / own.hours:.0f} | {missed} |")
+    return rows
+
+
+def curve_of(parts: Sequence[Means]) -> DetCurve:
+    """Of several folds as one."""
+    return summed([part.curve() for part in parts])
 
 
 def stage_lines(stages: Mapping[str, Mapping[str, Decided]]) -> list[str]:
@@ -120,6 +149,15 @@ class Means:
         wrong = Counter(pair for pair in pairs if pair[0] != pair[1])
         return Decided(threshold, right, Counter(self.said), wrong, int(self.accepts[threshold]), self.hours)
 
+    def curve(self) -> DetCurve:
+        """A word that is not decided is missed, whether nothing exceeds the threshold or another word does so more."""
+        best = [self.labels[n] for n in self.highest.argmax(axis=1)]
+        spoken = np.array([word != _UNKNOWN for word in self.said])
+        right = np.array([word == told for word, told in zip(self.said, best, strict=True)])
+        reached = np.where(right, self.highest.max(axis=1), -1.0)[spoken]
+        misses = np.array([np.count_nonzero(reached <= threshold) for threshold in range(256)])
+        return DetCurve(misses, self.accepts, int(spoken.sum()), self.hours)
+
 
 def decide(*heard: Means) -> dict[str, Decided]:
     """All of them at their files' thresholds ("own"), and at the one that decides best ("best", chosen on them)."""
@@ -128,15 +166,24 @@ def decide(*heard: Means) -> dict[str, Decided]:
     return {"own": own, "best": max(every, key=lambda each: each.accuracy)}
 
 
-def hear(model: Path, fold: Path) -> Means:
-    """What a model makes of the clips of a fold."""
+def conditions(fold: Path) -> dict[str, Condition | None]:
+    """Quiet (None), and household noise and babble at 10 dB."""
+    unwanted = clip_set([fold / "negatives.csv"])
+    clips = [*clip_set([fold / "positives.csv"]), *unwanted]
+    asked = Questions(noise=(str(fold / "noise.csv"), "babble"), snr="10")
+    return {"clean": None, **{each.kind: each for each in conditions_of(asked, clips, unwanted)}}
+
+
+def hear(model: Path, fold: Path, condition: Condition | None = None) -> Means:
+    """What a model makes of the clips of a fold, in quiet or in noise."""
     labels = labels_of(model)
     ear = contenders_of([model], labels[0])[0]
     said, highest, talk, seconds = [], [], [], 0.0
     for name in ("positives.csv", "negatives.csv"):
         for path, row in sorted(rows_of(fold / name).items()):
             pcm = read_clip(path, silent_ok=True)
-            heard = ear.listener().listen(framed(pcm, ear.lead_ms).sound)
+            sound = framed(pcm, ear.lead_ms).sound
+            heard = ear.listener().listen(sound if condition is None else mix(sound, pcm, row["speaker"], condition))
             scores = heard.scores[heard.ready]
             word = plain(row["transcript"]) if name == "positives.csv" else _UNKNOWN
             if name == "negatives.csv":
@@ -167,5 +214,6 @@ if __name__ == "__main__":
     parser.add_argument("model", type=Path)
     parser.add_argument("fold", type=Path)
     asked = parser.parse_args()
-    for name, each in decide(hear(asked.model, asked.fold)).items():
-        print(json.dumps({name: each.facts()}))
+    for kind, condition in conditions(asked.fold).items():
+        for name, each in decide(hear(asked.model, asked.fold, condition)).items():
+            print(json.dumps({kind: {name: each.facts()}}))

@@ -221,6 +221,12 @@ def test_the_highest_output_over_the_threshold_decides_and_any_output_accepts() 
     assert both["own"].right == {"yes": 2, "no": 2, "unknown": 1}  # at 100 neither unknown one is
     assert both["own"].accepts == 155 + 127
     assert both["best"].accuracy >= both["own"].accuracy
+    curve = means.curve()  # "yes" at 200 and "no" at 140 are decided, a "yes" that sounds like "no" never is
+    assert [int(curve.misses[at]) for at in (0, 139, 140, 199, 200)] == [1, 1, 2, 2, 3]
+    assert (curve.positives, curve.hours, int(curve.false_accepts[100])) == (3, 0.5, 155)
+    text = words.lines({"clean": [means], "babble": [means, means]})
+    assert "| clean | 50.0 % | 310 | 100.0 % | 100.0 % | 100.0 % |" in text
+    assert any(line.startswith("| babble, 10 dB | 50.0 % | 310 |") for line in text)
     best = 100 * both["best"].accuracy
     assert words.stage_lines({"trained": both})[-1] == f"| trained | 58.3 % | {best:.1f} % |"
 

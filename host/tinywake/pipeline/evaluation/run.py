@@ -30,7 +30,7 @@ from tinywake.pipeline.evaluation.gated import SETTLE_MS, behind, gate_of
 from tinywake.pipeline.evaluation.hear import ClipScores, Ears, Effort
 from tinywake.pipeline.evaluation.result import Cell, Evaluation, said
 
-__all__ = ["Comparison", "Questions", "evaluate", "parse_budgets"]
+__all__ = ["Comparison", "Questions", "conditions_of", "evaluate", "parse_budgets"]
 
 _BUDGETS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)  # false accepts an hour of the table, where none are named
 _BUDGET = 0.5  # of the grid, likewise
@@ -129,7 +129,9 @@ def evaluate(
         if len(contenders) > 1:
             raise ConfigError("--gate is for one model at a time")
         gate_of(contenders[0], asked.gate)
-    ears = Ears(contenders, _conditions(asked, [*wanted, *unwanted], unwanted), 0 if asked.gate is None else SETTLE_MS)
+    ears = Ears(
+        contenders, conditions_of(asked, [*wanted, *unwanted], unwanted), 0 if asked.gate is None else SETTLE_MS
+    )
     every = [*wanted, *unwanted]
     total = len(every) * (1 if asked.gate is None else 2)
     heard = ears.hear(wanted, unwanted, None if on_clip is None else lambda done: on_clip(done, total))
@@ -151,7 +153,11 @@ def _clips(positives: Sequence[Path], negatives: Sequence[Path]) -> tuple[list[E
     return wanted, unwanted
 
 
-def _conditions(asked: Questions, clips: Sequence[EvalClip], unwanted: Sequence[EvalClip]) -> list[Condition]:
+def conditions_of(asked: Questions, clips: Sequence[EvalClip], unwanted: Sequence[EvalClip]) -> list[Condition]:
+    """The cells of the grid that is asked for. unwanted: of the clips, those that babble is made of.
+
+    Raises AudioError, ConfigError.
+    """
     if not asked.noise:
         if asked.snr is not None:
             raise ConfigError("--snr says how loud noise is; name some with --noise DIR, or --noise babble")
