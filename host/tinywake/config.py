@@ -187,6 +187,7 @@ class Training:
     average: float = _key(0.995, 0.0, 0.99999)  # decay of the moving average of the weights
     checks: int = _key(4, 1, 100)  # times a checkpoint is scored on the validation voices
     base: str | None = _key(None)  # weights.npz of another training, relative to the recipe: begins with its layers
+    frozen: int = _key(0, 0, 20)  # layers of the base, from the features on, that stay as it has them
     rankings: int = _key(0, 0, 100)  # times all streams without the word are scored, to draw the hardest more often
 
 
@@ -322,6 +323,11 @@ def _check_together(recipe: Recipe, path: Path) -> None:
         raise ConfigError(f"{path}: network.kernels has {counts}; one each a block")
     if not 40 <= net.window <= 300:
         raise ConfigError(f"{path}: network.kernels and head see {net.window} frames of 10 ms; allowed: 40 to 300")
+    if recipe.train.frozen and recipe.train.base is None:
+        raise ConfigError(f"{path}: train.frozen = {recipe.train.frozen} needs train.base, whose layers stay")
+    if recipe.train.frozen > 1 + len(net.filters):
+        layers = f"the base has {1 + len(net.filters)} layers before its head"
+        raise ConfigError(f"{path}: train.frozen = {recipe.train.frozen}: {layers}")
     _check_words(recipe, path)
     _check_compress(recipe, path)
     if recipe.search.sampler not in SAMPLERS:

@@ -18,8 +18,8 @@ from tinywake.audio.clips import RATE
 from tinywake.audio.transcribed import FRAMES, MOST, PHONEMES, Said, Side
 from tinywake.audio.words.lexicon import pronunciations
 from tinywake.cli import app
-from tinywake.config import Augment, Network, Recipe, Training, Word
-from tinywake.errors import AudioError
+from tinywake.config import Augment, Network, Recipe, Training, Word, load_recipe
+from tinywake.errors import AudioError, ConfigError
 from tinywake.pipeline.training.streams import extractor
 
 tensorflow = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="needs TensorFlow ([train])")
@@ -158,7 +158,6 @@ def test_a_word_begins_with_a_base(tmp_path: Path) -> None:
     third = CliRunner().invoke(app, ["base", str(recipe), "-o", str(tmp_path / "base"), "--json"])
     assert json.loads(third.stdout)["sha256"] == first["sha256"]  # the same bytes
 
-    from tinywake.config import load_recipe
     from tinywake.learn.networks import training_network
     from tinywake.learn.saved import begin_with
 
@@ -166,3 +165,27 @@ def test_a_word_begins_with_a_base(tmp_path: Path) -> None:
     before = np.asarray(model.get_layer("mix_1").get_weights()[0])
     begin_with(model, tmp_path / "base/weights.npz")
     assert not np.array_equal(before, np.asarray(model.get_layer("mix_1").get_weights()[0]))
+
+    word = tmp_path / "word.toml"
+    word.write_text(SMALL.replace("[train]\n", '[train]\nbase = "base/weights.npz"\nfrozen = 2\n'))
+    out = CliRunner().invoke(app, ["train", str(word), "-o", str(tmp_path / "word")])
+    assert out.exit_code == 0, out.output
+    with np.load(tmp_path / "base/weights.npz") as base, np.load(tmp_path / "word/weights.npz") as trained:
+        same = {name for name in trained if base[name].shape == trained[name].shape}
+        # Averaging rounds what never changes.
+        same = {name.split(".")[0] for name in same if np.allclose(base[name], trained[name], rtol=1e-5, atol=1e-7)}
+    assert same == {"first", "first_norm", "time_0", "mix_0", "norm_0"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("frozen = 1", "train.frozen = 1 needs train.base"),
+        ('base = "b.npz"\nfrozen = 4', "train.frozen = 4: the base has 3"),
+    ],
+)
+def test_frozen_layers_are_those_of_a_base(tmp_path: Path, keys: str, said: str) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(SMALL.replace("[train]\n", f"[train]\n{keys}\n"))
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(recipe)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tinywake.audio.features import CHANNELS, SCALE
 from tinywake.config import Network
 
-__all__ = ["Calibration", "TimeDepthwise", "deployed_network", "training_network"]
+__all__ = ["Calibration", "TimeDepthwise", "deployed_network", "freeze", "training_network"]
 
 _EPSILON = 1e-3  # of batch normalisation
 Calibration = tuple[float, float]  # logit -> gain * logit + shift, folded into the head
@@ -68,6 +68,16 @@ def training_network(net: Network, labels: int, dropout: float, seed: int) -> ke
             x = layers.SpatialDropout1D(dropout, seed=seed + index, name=f"drop_{index}")(x)
     x = layers.Conv1D(labels, net.head, name="head")(x)
     return keras.Model(inputs, x, name="training")
+
+
+def freeze(trained: keras.Model, count: int) -> None:
+    """Leave the first `count` layers of a training network as they are: the first convolution, then block by block.
+
+    With their normalisation, which then uses the means that it has.
+    """
+    kept = [("first", "first_norm"), *((f"time_{n}", f"mix_{n}", f"norm_{n}") for n in range(count - 1))][:count]
+    for name in (name for names in kept for name in names):
+        trained.get_layer(name).trainable = False
 
 
 def deployed_network(

@@ -19,7 +19,7 @@ from tinywake.config import Recipe
 from tinywake.learn.batches import Batches, Ranking
 from tinywake.learn.judge import Judgement, judge
 from tinywake.learn.losses import masked, stream_losses
-from tinywake.learn.networks import Calibration, training_network
+from tinywake.learn.networks import Calibration, freeze, training_network
 from tinywake.learn.saved import Variables, begin_with, load_state, save_state
 from tinywake.learn.teacher.lessons import Lessons, Pupil
 
@@ -67,6 +67,7 @@ def fit(
     model = training_network(recipe.network, dataset.outputs, train.dropout, seed)
     if base is not None:
         begin_with(model, base)
+        freeze(model, train.frozen)
     step = _Step(model, dataset, recipe, seed, lessons)
     batches = Batches(dataset.labels, train.batch, seed)
     ranking = Ranking(model, step.plainly, recipe.detector.window, batches, (train.steps, train.rankings))
