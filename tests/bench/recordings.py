@@ -4,9 +4,9 @@
     python tests/bench/recordings.py models/voyager/recipe.toml build/study/0 -o build/recordings [--counts 0 5 20 100]
 
 FOLD is a folder that speakers.py wrote. So many of its recordings of the word train, drawn by chance, and all of its
-other speech; the base network is trained on the latter alone. Each count is tried from nothing and from the base, and
-with the recipe's teacher where it has one, by a short recipe. Every run is a line of results.jsonl, as study.py writes
-it; one that is there is not repeated, and an interrupted training goes on.
+other speech; the base network is trained on the latter alone. Each count is tried from nothing, from the base, from the
+base with its first layers frozen, and with the recipe's teacher where it has one, by a short recipe. Every run is a
+line of results.jsonl, as study.py writes it; one that is there is not repeated, and an interrupted training goes on.
 
 `--base-of DIR` begins with the base network that a run in DIR has left, which must not have met whom the fold judges
 (`speakers.py --met DIR/others.csv`).
@@ -30,7 +30,8 @@ from tinywake.audio.folders import plain
 from tinywake.config import load_recipe
 from tinywake.pipeline.base.run import train_base
 
-_BEGINNINGS = ("nothing", "base", "teacher")  # the last where the recipe has one
+_BEGINNINGS = ("nothing", "base", "frozen", "teacher")  # the last where the recipe has one
+_FROZEN = 3  # layers of the base
 
 
 def drawn(rows: list[speakers.Row], labels: list[str], count: int, seed: int) -> list[speakers.Row]:
@@ -49,9 +50,11 @@ def drawn(rows: list[speakers.Row], labels: list[str], count: int, seed: int) ->
 
 
 def beginnings(text: str, base: Path) -> dict[str, str]:
-    """The recipe, from nothing, from the base network, and with its teacher."""
+    """The recipe, from nothing, from the base network, from that with layers frozen, and with its teacher."""
     alone = re.sub(study.TABLE.format("teacher"), "", text, count=1)
-    found = {"nothing": alone, "base": re.sub(r"(?m)^\[train\]\n", f'[train]\nbase = "{base.resolve()}"\n', alone)}
+    begun = re.sub(r"(?m)^\[train\]\n", f'[train]\nbase = "{base.resolve()}"\n', alone)
+    frozen = re.sub(r"(?m)^\[train\]\n", f"[train]\nfrozen = {_FROZEN}\n", begun)
+    found = {"nothing": alone, "base": begun, "frozen": frozen}
     return found if alone == text else {**found, "teacher": text}
 
 
@@ -82,7 +85,7 @@ def main() -> None:
     others, results = asked.out / "others.csv", asked.out / "results.jsonl"
     speakers.write(others, drawn(rows, labels, 0, 0))
     base = asked.out / "base/weights.npz" if asked.base_of is None else base_of(asked.base_of, asked.fold)
-    if "base" in asked.beginnings and asked.base_of is None:
+    if {"base", "frozen"} & {*asked.beginnings} and asked.base_of is None:
         print("\n".join(train_base(asked.recipe, base.parent, [others]).lines()), flush=True)
     short = ingredients.shortened(asked.recipe.read_text(encoding="utf-8"))
     texts = beginnings(short, base)

@@ -138,9 +138,12 @@ def test_a_recipe_begins_with_nothing_the_base_and_its_teacher(tmp_path: Path) -
     for name, changed in each.items():
         (tmp_path / "recipe.toml").write_text(changed, encoding="utf-8")
         read[name] = load_recipe(tmp_path / "recipe.toml")
-    assert [recipe.train.base for recipe in read.values()] == [None, str(tmp_path / "weights.npz"), None]
-    assert [recipe.teacher.embedding for recipe in read.values()] == ["", "", "google-speech"]
-    assert list(recordings.beginnings(each["nothing"], tmp_path / "weights.npz")) == ["nothing", "base"]
+    base = str(tmp_path / "weights.npz")
+    assert [(recipe.train.base, recipe.train.frozen) for recipe in read.values()] == [
+        (None, 0), (base, 0), (base, 3), (None, 0)
+    ]  # fmt: skip
+    assert [recipe.teacher.embedding for recipe in read.values()] == ["", "", "", "google-speech"]
+    assert list(recordings.beginnings(each["nothing"], tmp_path / "weights.npz")) == ["nothing", "base", "frozen"]
 
 
 def test_a_base_network_that_has_met_the_judges_is_refused(tmp_path: Path) -> None:
