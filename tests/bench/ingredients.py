@@ -3,8 +3,9 @@
 
     python tests/bench/ingredients.py models/computer/recipe.toml build/study/0 -o build/ingredients [--seeds 3]
 
-FOLD is a folder that speakers.py wrote. Every run is a line of results.jsonl, as study.py writes it; one that is there
-is not repeated, and an interrupted training goes on. The table at the end has means over the seeds, and their range.
+FOLD is a folder that speakers.py wrote. People are heard as recorded, and in household noise and babble at 10 dB. Every
+run is a line of results.jsonl, as study.py writes it; one that is there is not repeated, and an interrupted training
+goes on. The table at the end has means over seeds and folds, and their range.
 """
 
 from __future__ import annotations
@@ -59,19 +60,29 @@ def shortened(text: str) -> str:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Markdown: mean over the budgets of an hour, then each; by variant, means over seeds and folds."""
+    """Markdown: mean over the budgets of an hour, then each; by variant, means over seeds and folds.
+
+    Where every run has been judged in noise, the mean over the budgets in each kind of it as well.
+    """
+    kinds = [kind for kind in ("household", "babble") if rows and all(kind in row for row in rows)]
+    noisy = "".join(f" {kind} |" for kind in kinds)
     lines = [
-        "| short recipe | runs | mean of the four (lowest to highest) | 0.5/h | 1/h | 2/h | 5/h |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        f"| short recipe | runs | mean of the four (lowest to highest) | 0.5/h | 1/h | 2/h | 5/h |{noisy}",
+        "|---|--:|--:|--:|--:|--:|--:|" + "--:|" * len(kinds),
     ]
     for name in dict.fromkeys(row["name"] for row in rows):
-        each = [list(row["clean"].values()) for row in rows if row["name"] == name]
-        means = [sum(run) / len(run) for run in each]
-        columns = [sum(column) / len(each) for column in zip(*each, strict=True)]
+        mine = [row for row in rows if row["name"] == name]
+        each = [list(row["clean"].values()) for row in mine]
+        means = [_mean(run) for run in each]
+        columns = [_mean(column) for column in zip(*each, strict=True)]
+        columns += [_mean([_mean(list(row[kind].values())) for row in mine]) for kind in kinds]
         cells = " | ".join(f"{value:.1f}" for value in columns)
-        mean = sum(means) / len(means)
-        lines.append(f"| {name} | {len(each)} | {mean:.1f} ({min(means):.1f} to {max(means):.1f}) | {cells} |")
+        lines.append(f"| {name} | {len(each)} | {_mean(means):.1f} ({min(means):.1f} to {max(means):.1f}) | {cells} |")
     return lines
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def main() -> None:
@@ -90,7 +101,7 @@ def main() -> None:
         for name, text in variants.items():
             recipe = asked.out / f"{name.replace(' ', '-')}.toml"
             recipe.write_text(text, encoding="utf-8")
-            study.once(recipe, asked.folds, results, seed, name)
+            study.once(recipe, asked.folds, results, seed, name, noise=True)
     rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
     print("\n".join(table(rows)))
 

@@ -95,6 +95,13 @@ def test_a_recipe_is_whole_without_each_ingredient(tmp_path: Path) -> None:
 def test_the_table_of_ingredients_has_means_over_seeds() -> None:
     rows = [{"name": "all", "clean": {"0.5": a, "1": 20.0, "2": 20.0, "5": 10.0}} for a in (30.0, 50.0)]
     assert ingredients.table(rows)[-1] == "| all | 2 | 22.5 (20.0 to 25.0) | 40.0 | 20.0 | 20.0 | 10.0 |"
+    noisy = [
+        {**row, "babble": {"0.5": 60.0, "1": 50.0, "2": 50.0, "5": more}}
+        for row, more in zip(rows, (40.0, 20.0), strict=True)
+    ]
+    assert ingredients.table(noisy)[0].endswith("| 5/h | babble |")
+    assert ingredients.table(noisy)[-1].endswith("| 20.0 | 10.0 | 47.5 |")
+    assert ingredients.table([*noisy, rows[0]])[-1].endswith("| 20.0 | 20.0 | 10.0 |")  # one was not judged in noise
 
 
 def test_the_card_says_what_each_stage_costs_people() -> None:
