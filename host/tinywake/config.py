@@ -190,6 +190,10 @@ class Training:
     frozen: int = _key(0, 0, 20)  # layers of the base, from the features on, that stay as it has them
     rankings: int = _key(0, 0, 100)  # times all streams without the word are scored, to draw the hardest more often
 
+    def told(self) -> dict[str, Any]:
+        """For a fingerprint: a key that came later counts where it is used, so what was made before is up to date."""
+        return {name: value for name, value in asdict(self).items() if name != "frozen" or value}
+
 
 @dataclass(frozen=True)
 class Teacher:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import re
 import shutil
@@ -25,6 +26,7 @@ import ingredients
 import numpy as np
 import speakers
 import study
+from ship import section
 
 from tinywake.audio.folders import plain
 from tinywake.config import load_recipe
@@ -99,7 +101,17 @@ def main() -> None:
                 recipe.write_text(texts[name], encoding="utf-8")
                 study.once(recipe, [fold], results, seed, f"{count} recordings, {name}")
     known = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    print("\n".join(ingredients.table(known)))
+    lines = ingredients.table(known)
+    print("\n".join(lines))
+    if asked.base_of is None and base.with_name("CARD.md").exists():
+        section(base.with_name("CARD.md"), "What it gains a word", [
+            f"\"{labels[0]}\", missed in per cent of people whom neither it nor the word's training has met, by a short recipe",
+            f'(tests/bench/recordings.py); "frozen": with `[train] frozen = {_FROZEN}`.',
+            "",
+            *lines,
+            "",
+            f"SHA-256 of weights.npz: `{hashlib.sha256(base.read_bytes()).hexdigest()}`.",
+        ])  # fmt: skip
 
 
 if __name__ == "__main__":

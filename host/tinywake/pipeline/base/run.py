@@ -77,7 +77,7 @@ def train_base(
         __version__,
         importlib.metadata.version("tensorflow"),
         recipe.network,
-        recipe.train,
+        recipe.train.told(),
         sound,
         _said(recipe, data),
     )

@@ -137,7 +137,7 @@ class _Job:
     def _key(self, sound: str) -> str:
         recipe = self.recipe
         window, steps = recipe.network.window, recipe.search.steps
-        return fingerprint(_FORMAT, sound, recipe.train, recipe.teacher, recipe.detector, steps, window)
+        return fingerprint(_FORMAT, sound, recipe.train.told(), recipe.teacher, recipe.detector, steps, window)
 
     def _prices(self) -> Prices:
         asked = self.asked

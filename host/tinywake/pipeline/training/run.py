@@ -102,8 +102,7 @@ def train(
     began = None if base is None else _digest(base)
     later = ("compress", "search")  # which decide nothing here
     asked = {name: table for name, table in asdict(recipe).items() if name not in later}
-    if not recipe.train.frozen:  # a key that came later: what was made before it is up to date
-        del asked["train"]["frozen"]
+    asked["train"] = recipe.train.told()
     key = fingerprint(_FORMAT, __version__, importlib.metadata.version("tensorflow"), asked, sound, began)
     finished = _finished(out_dir, key)
     if finished:
