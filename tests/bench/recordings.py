@@ -105,8 +105,8 @@ def main() -> None:
     print("\n".join(lines))
     if asked.base_of is None and base.with_name("CARD.md").exists():
         section(base.with_name("CARD.md"), "What it gains a word", [
-            f"\"{labels[0]}\", missed in per cent of people whom neither it nor the word's training has met, by a short recipe",
-            f'(tests/bench/recordings.py); "frozen": with `[train] frozen = {_FROZEN}`.',
+            f'"{labels[0]}", missed in per cent of people whom neither it nor the training of the word has met, by a',
+            f'short recipe (tests/bench/recordings.py); "frozen": with `[train] frozen = {_FROZEN}`.',
             "",
             *lines,
             "",
