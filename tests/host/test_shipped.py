@@ -71,6 +71,22 @@ def test_a_card_says_whose_recordings_on_whom_it_was_measured_and_what_it_costs(
     assert ("share-alike: pass this model on under CC BY-SA" in text) == (name == "voyager")
 
 
+@pytest.mark.parametrize("name", ["computer", "voyager", "alexa"])
+def test_words_can_begin_with_the_base_network(name: str) -> None:
+    weights, card = folder("base") / "weights.npz", (folder("base") / "CARD.md").read_text(encoding="utf-8")
+    net, before = load_recipe(folder(name) / "recipe.toml").network, 0
+    with np.load(weights) as arrays:
+        assert arrays["first.0"].shape == (net.first_kernel, 40, before := net.first_filters)
+        for n, (filters, kernel) in enumerate(zip(net.filters, net.kernels, strict=True)):
+            assert arrays[f"time_{n}.0"].shape == (kernel, before)
+            assert arrays[f"mix_{n}.0"].shape == (1, before, filters)
+            before = filters
+    assert f"`{hashlib.sha256(weights.read_bytes()).hexdigest()}`" in card
+    assert "no manifest names the licence" not in card
+    assert "forbids derivatives" not in card
+    assert re.search(r"^## What it gains a word", card, re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_quiet_and_noise_are_not_the_word(name: str) -> None:
     heard = Listener(Model.open(folder(name) / "model.twm"))
