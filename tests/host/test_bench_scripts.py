@@ -6,6 +6,7 @@ import csv
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from tinywake.pipeline.evaluation.result import Evaluation
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 import crossfit
 import ingredients
+import near
 import recordings
 import rooms
 import ship
@@ -274,6 +276,21 @@ def test_people_are_judged_at_thresholds_chosen_without_them(tmp_path: Path) -> 
     assert line.endswith("; thresholds 140, 190")
     crossfit.pooled(parts).plot(tmp_path / "people.png", "w")
     assert (tmp_path / "people.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_near_words_are_counted_at_the_thresholds_of_the_talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk, alike = judged_as([200, 100], [150], 2.0), judged_as([200, 100], [160, 140], 0.1)
+    told = {"negatives.csv": talk, "near.csv": alike}
+    monkeypatch.setattr(
+        near, "evaluate", lambda _, __, negatives, ___: SimpleNamespace(models=[told[negatives[0].name]])
+    )
+    # At 0.5 an hour one false accept in two hours is kept by any threshold: both near words and no clip of the word.
+    clips = [tmp_path / "a.wav", tmp_path / "b.wav", tmp_path / "c.wav", tmp_path / "d.wav"]
+    assert near.taken(tmp_path / "m.twm", tmp_path, clips, tmp_path / "near.csv")[0] == (50.0, 0.0)
+    told["negatives.csv"] = judged_as(
+        [200, 100], [150, 151], 2.0
+    )  # two: so only from 150 on, where one near word is over
+    assert near.taken(tmp_path / "m.twm", tmp_path, clips, tmp_path / "near.csv")[0] == (25.0, 50.0)
 
 
 def test_sections_of_a_card_are_replaced_and_carried(tmp_path: Path) -> None:
