@@ -3,8 +3,9 @@
 
     python tests/bench/near.py RECIPE MODEL FOLD [MODEL FOLD ...]
 
-FOLD is a folder that speakers.py wrote, of whose people the model has met none. The recipe's near words are spoken by the voices that it keeps out of
-training. Each row: near words taken for the word, and clips of the word missed by the fold's people, in per cent.
+FOLD is a folder that speakers.py wrote, of whose people the model has met none. The recipe's near words are spoken by
+the voices that it keeps out of training. Each row: near words taken for the word, and clips of the word missed by the
+fold's people, in per cent.
 """
 
 from __future__ import annotations
